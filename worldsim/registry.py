@@ -1,0 +1,56 @@
+"""Names and what they stand for: the only place where the library names its sibling folders.
+
+Each registry is a small dict of name to "module:attribute", imported when it is used.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from worldsim.errors import UsageError
+
+ENVS: dict[str, str] = {
+    "worldsim/Voxel-v0": "worldsim.envs.voxel:VoxelEnv",
+    "worldsim/Dream-v0": "worldsim.sim.env:DreamEnv",
+}
+"""Gymnasium ids that `import worldsim` registers."""
+
+ENGINES: dict[str, str] = {"worldsim/Voxel-v0": "worldsim.envs.voxel_engine:VoxelEngine"}
+"""Games that a live source can run with numpy and numba alone."""
+
+POLICIES: dict[str, str] = {
+    "explorer": "worldsim.agents.explorer:Explorer",
+    "random": "worldsim.agents.uniform:Uniform",
+}
+"""Scripted players: `Policy(seed).act(state) -> float32 [25]`."""
+
+RECIPES: dict[str, str] = {
+    "debug": "worldsim.train.recipes:debug",
+    "cpu": "worldsim.train.recipes:cpu",
+    "gpu": "worldsim.train.recipes:gpu",
+}
+"""Functions that return a complete training configuration."""
+
+
+def resolve(registry: dict[str, str], name: str, what: str) -> Any:
+    """Import what `name` stands for.
+
+    Raises:
+        UsageError: the name is not registered; near names are listed.
+    """
+    if name not in registry:
+        near = difflib.get_close_matches(name, registry, 3) or sorted(registry)
+        raise UsageError(f"{what} {name!r}: unknown; did you mean {' or '.join(near)}?")
+    module, _, attribute = registry[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def register_envs() -> None:
+    """Make every id of `ENVS` known to Gymnasium; safe to call twice."""
+    import gymnasium
+
+    for env_id, entry_point in ENVS.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(env_id, entry_point=entry_point)
