@@ -1,0 +1,30 @@
+"""Set-up of the whole test run: says how to install, keeps the run on its own cores and offline."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import pytest
+
+# Before torch and numba are imported: with several workers on few cores, spinning threads
+# slow every test down by ten and more.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("WANDB_SILENT", "true")
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # `worldsim.envs` lives in envs/ and exists only once the package-dir map is installed.
+    if not _installed("worldsim.envs"):
+        pytest.exit('worldsim is not installed here: run  pip install -e ".[test]"', returncode=3)

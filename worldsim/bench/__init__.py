@@ -1,0 +1,1 @@
+"""Measurements behind `worldsim bench`: one file a subject, each returns a `Report`."""
