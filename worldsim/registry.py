@@ -34,6 +34,13 @@ RECIPES: dict[str, str] = {
 """Functions that return a complete training configuration."""
 
 
+PROGRAMS: dict[str, str] = {
+    "world": "worldsim.train.world:main",
+    "tokenizer": "worldsim.train.tokenizer:main",
+}
+"""What `worldsim train NAME` runs: `main(options)`, its options dataclass is `TrainOptions` beside it."""
+
+
 def resolve(registry: dict[str, str], name: str, what: str) -> Any:
     """Import what `name` stands for.
 
