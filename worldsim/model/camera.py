@@ -1,0 +1,81 @@
+"""Poses and pinhole geometry: where a pixel of one view lies in another.
+
+A pose is `[..., 5]`: x, y, z of the eye in blocks, yaw and pitch in degrees, with Minecraft's
+axes (y up, yaw 0 looks to +z, pitch positive down). Camera axes are x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+VERTICAL_FOV = 70.0
+"""Degrees; Minecraft's and Luanti's default."""
+FAR = 512.0
+"""Depth in blocks given to the sky."""
+NEAR = 0.25
+MAX_PITCH = 90.0
+
+
+def tangents(height: int, width: int) -> tuple[float, float]:
+    """Half the image plane's extent at depth 1: (horizontal, vertical), for square pixels."""
+    vertical = math.tan(math.radians(VERTICAL_FOV / 2))
+    return vertical * width / height, vertical
+
+
+def camera_to_world(pose: Tensor) -> Tensor:
+    """Rotation matrices `[..., 3, 3]` whose columns are the camera's right, down and forward in world axes."""
+    yaw, pitch = torch.deg2rad(pose[..., 3]), torch.deg2rad(pose[..., 4])
+    sin_y, cos_y, sin_p, cos_p = yaw.sin(), yaw.cos(), pitch.sin(), pitch.cos()
+    right = torch.stack([-cos_y, torch.zeros_like(yaw), -sin_y], -1)
+    down = torch.stack([sin_p * sin_y, -cos_p, -sin_p * cos_y], -1)
+    forward = torch.stack([-sin_y * cos_p, -sin_p, cos_y * cos_p], -1)
+    return torch.stack([right, down, forward], -1)
+
+
+def relative_pose(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Motion from the source camera to the target camera: `p_target = R p_source + t`.
+
+    Args:
+        source: poses `[..., 5]` of the references.
+        target: poses `[..., 5]` of the current view, broadcastable.
+
+    Returns:
+        R `[..., 3, 3]` and t `[..., 3]` in blocks.
+    """
+    to_target = camera_to_world(target).transpose(-1, -2)
+    rotation = to_target @ camera_to_world(source)
+    offset = (source[..., :3] - target[..., :3]).unsqueeze(-1)
+    return rotation, (to_target @ offset).squeeze(-1)
+
+
+def turn(pose: Tensor, camera: Tensor) -> Tensor:
+    """Turn poses `[..., 5]` by camera deltas `[..., 2]` (pitch, yaw); pitch stops at ±90 degrees."""
+    pitch = (pose[..., 4] + camera[..., 0]).clamp(-MAX_PITCH, MAX_PITCH)
+    return torch.cat([pose[..., :3], torch.stack([pose[..., 3] + camera[..., 1], pitch], -1)], -1)
+
+
+def to_yaw_frame(offset: Tensor, yaw: Tensor) -> Tensor:
+    """World offsets `[..., 3]` as (right, up, forward) of a level observer looking along `yaw` (degrees)."""
+    sin_y, cos_y = torch.deg2rad(yaw).sin(), torch.deg2rad(yaw).cos()
+    x, y, z = offset.unbind(-1)
+    return torch.stack([-cos_y * x - sin_y * z, y, -sin_y * x + cos_y * z], -1)
+
+
+def from_yaw_frame(offset: Tensor, yaw: Tensor) -> Tensor:
+    """Inverse of `to_yaw_frame`: (right, up, forward) to world offsets `[..., 3]`."""
+    sin_y, cos_y = torch.deg2rad(yaw).sin(), torch.deg2rad(yaw).cos()
+    right, up, forward = offset.unbind(-1)
+    return torch.stack([-cos_y * right - sin_y * forward, up, -sin_y * right + cos_y * forward], -1)
+
+
+def encode_depth(depth: Tensor) -> Tensor:
+    """Blocks to [-1, 1], by logarithm: 0.25 blocks is -1, the sky 1."""
+    return (torch.log2(depth.clamp(NEAR, FAR)) - 3.5) / 5.5
+
+
+def decode_depth(code: Tensor) -> Tensor:
+    """Inverse of `encode_depth`, in blocks between 0.25 and 512."""
+    return torch.exp2(code.clamp(-1, 1) * 5.5 + 3.5)

@@ -1,0 +1,140 @@
+"""Reprojection of reference frames into the current view (camera compensation).
+
+Each reference pixel is splatted by its depth into a z-buffer of the current view; every view
+pixel then looks up the reference at the place its winning surface comes from, bilinearly. Two
+implementations with the same results: compiled for the CPU, and plain torch for other devices.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.camera import FAR, tangents
+
+_MIN_Z = 0.05
+
+
+@dataclass(frozen=True)
+class Warped:
+    """References as seen from the current view."""
+
+    frames: Tensor
+    """`[N, 3, H, W]`, zero where unknown."""
+    depth: Tensor
+    """`[N, 1, H, W]` z-depth in blocks from the current view, 512 where unknown."""
+    known: Tensor
+    """`[N, 1, H, W]`, 1 where a reference pixel landed."""
+
+
+def warp(frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor) -> Warped:
+    """Reproject N reference frames.
+
+    Args:
+        frames: `[N, 3, H, W]` float in [-1, 1].
+        depth: `[N, 1, H, W]` z-depth in blocks of each reference pixel.
+        rotation, translation: `[N, 3, 3]`, `[N, 3]` from `camera.relative_pose`.
+        usable: `[H, W]` bool, False where the picture does not move with the camera (HUD).
+    """
+    if frames.device.type == "cpu":
+        return _warp_compiled(frames, depth, rotation, translation, usable)
+    return warp_torch(frames, depth, rotation, translation, usable)
+
+
+def _warp_compiled(
+    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
+) -> Warped:
+    n, _, height, width = frames.shape
+    out = torch.zeros(n, 3, height, width)
+    out_depth = torch.full((n, 1, height, width), FAR)
+    known = torch.zeros(n, 1, height, width)
+    tan_x, tan_y = tangents(height, width)
+    arrays = [t.detach().float().contiguous().numpy() for t in (frames, depth, rotation, translation)]
+    _kernel()(*arrays, usable.numpy(), tan_x, tan_y, out.numpy(), out_depth.numpy(), known.numpy())
+    return Warped(out, out_depth, known)
+
+
+@functools.cache
+def _kernel() -> Callable[..., None]:
+    from worldsim.model._warp_kernel import reproject
+
+    return reproject
+
+
+def warp_torch(
+    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
+) -> Warped:
+    """`warp` in plain torch, on any device."""
+    n, _, height, width = frames.shape
+    tan_x, tan_y = tangents(height, width)
+    rays = _rays(height, width, tan_x, tan_y, frames.device)
+    z_buffer, winner = _splat(depth.reshape(n, -1), rotation, translation, rays, usable, height, width)
+    z_buffer, winner = _close_cracks(z_buffer, winner)
+    covered = winner >= 0
+    # Where does the winning surface come from? Take the view pixel at the winner's depth back.
+    points = rays * z_buffer.reshape(n, 1, -1) - translation.unsqueeze(-1)
+    points = torch.einsum("nij,nip->njp", rotation, points)
+    grid = torch.stack([points[:, 0] / points[:, 2] / tan_x, points[:, 1] / points[:, 2] / tan_y], -1)
+    grid = torch.where(covered.reshape(n, -1, 1), grid, torch.zeros_like(grid))
+    sampled = F.grid_sample(
+        frames, grid.reshape(n, height, width, 2), padding_mode="border", align_corners=False
+    )
+    mask = covered.reshape(n, 1, height, width)
+    return Warped(
+        torch.where(mask, sampled, 0.0),
+        torch.where(mask, z_buffer.reshape(n, 1, height, width), FAR),
+        mask.to(frames.dtype),
+    )
+
+
+def _rays(height: int, width: int, tan_x: float, tan_y: float, device: torch.device) -> Tensor:
+    x = ((torch.arange(width, device=device) + 0.5) / width * 2 - 1) * tan_x
+    y = ((torch.arange(height, device=device) + 0.5) / height * 2 - 1) * tan_y
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).reshape(3, -1)
+
+
+def _splat(
+    depth: Tensor, rotation: Tensor, translation: Tensor, rays: Tensor, usable: Tensor, height: int, width: int
+) -> tuple[Tensor, Tensor]:
+    n, pixels = depth.shape
+    tan_x, tan_y = tangents(height, width)
+    points = torch.einsum("nij,njp->nip", rotation, rays * depth.unsqueeze(1)) + translation.unsqueeze(-1)
+    z = points[:, 2]
+    ahead = (z > _MIN_Z) & usable.reshape(1, -1)
+    safe_z = torch.where(ahead, z, torch.ones_like(z))
+    u = (points[:, 0] / safe_z / tan_x + 1) * width / 2 - 0.5
+    v = (points[:, 1] / safe_z / tan_y + 1) * height / 2 - 0.5
+    ahead &= (u > -1) & (u < width) & (v > -1) & (v < height)
+    u0 = torch.where(ahead, u, torch.zeros_like(u)).floor().long()
+    v0 = torch.where(ahead, v, torch.zeros_like(v)).floor().long()
+    # Positive floats order like their bits, so one integer minimum finds depth and source at once.
+    key = (safe_z.float().contiguous().view(torch.int32).long() << 32) | torch.arange(pixels, device=depth.device)
+    empty = torch.iinfo(torch.int64).max
+    best = torch.full((n, pixels), empty, dtype=torch.int64, device=depth.device)
+    for dv in (0, 1):
+        for du in (0, 1):
+            column, row = u0 + du, v0 + dv
+            inside = ahead & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+            index = torch.where(inside, row * width + column, torch.zeros_like(row))
+            best.scatter_reduce_(1, index, torch.where(inside, key, empty), "amin")
+    winner = torch.where(best == empty, -1, best & 0xFFFFFFFF)
+    z_buffer = torch.where(best == empty, 0, best >> 32).int().view(torch.float32)
+    z_buffer = torch.where(winner >= 0, z_buffer, torch.full_like(z_buffer, FAR))
+    return z_buffer.reshape(n, height, width), winner.reshape(n, height, width)
+
+
+def _close_cracks(z_buffer: Tensor, winner: Tensor) -> tuple[Tensor, Tensor]:
+    """Give a hole the farthest of its four neighbours if at least three of them are covered."""
+    padded_z = F.pad(torch.where(winner >= 0, z_buffer, 0.0), (1, 1, 1, 1))
+    shifts: list[Any] = [(slice(1, -1), slice(0, -2)), (slice(1, -1), slice(2, None))]
+    shifts += [(slice(0, -2), slice(1, -1)), (slice(2, None), slice(1, -1))]
+    neighbours = torch.stack([padded_z[:, a, b] for a, b in shifts])
+    fill = (winner < 0) & ((neighbours > 0).sum(0) >= 3)
+    return torch.where(fill, neighbours.amax(0), z_buffer), torch.where(fill, 0, winner)
