@@ -1,0 +1,100 @@
+"""What a scripted player knows of itself this tick, and how it writes an action down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from worldsim.actions import ACTION_SIZE, INDEX
+
+from .dice import Dice
+from .policy import Vector
+
+_PITCH, _YAW = INDEX["camera_pitch"], INDEX["camera_yaw"]
+_EVERY = 20  # ticks between two remembered positions
+_KEPT = 15  # remembered positions: with _EVERY, the last 15 seconds
+
+
+class Body:
+    """The player's senses; whatever the world does not tell is estimated or harmlessly assumed.
+
+    Angles are degrees (pitch + = down), positions and heights are blocks. `target` is the block id
+    in reach, 0 when nothing is, None when the world does not say.
+    """
+
+    def __init__(self) -> None:
+        self.pitch = self.x = self.y = self.z = 0.0
+        self.on_ground, self.in_water, self.contact = True, False, False
+        self.contact_ticks = self.water_ticks = self.cave_ticks = self.age = 0
+        self.target: int | None = None
+        self.place: tuple[int, int, int] | None = None
+        self.broken = False
+        self.counts: list[int] | None = None
+        self._trail: list[tuple[float, float]] = []
+
+    def sense(self, state: Mapping[str, Any]) -> None:
+        """Take in one tick's state; keys that are missing keep what was assumed."""
+        get = state.get
+        pose = get("pose")
+        if pose is not None:
+            x, y, z, _, pitch = pose.tolist()
+            if math.isfinite(x + y + z + pitch):  # a learned world may predict nonsense
+                self.x, self.y, self.z, self.pitch = x, y, z, pitch
+            if self.age % _EVERY == 0:
+                self._trail = [*self._trail[1 - _KEPT :], (self.x, self.z)]
+        self.age += 1
+        self.on_ground = bool(get("on_ground", True))
+        self.in_water = bool(get("in_water", False))
+        self.contact = bool(get("contact", False))
+        self.contact_ticks = self.contact_ticks + 1 if self.contact else 0
+        self.water_ticks = self.water_ticks + 1 if self.in_water else 0
+        self._see(get("target"), get("events"))
+        counts = get("counts")
+        self.counts = None if counts is None else counts.tolist()
+        self.cave_ticks = self.cave_ticks + 1 if "cave" in str(get("caption", "")) else 0
+
+    def _see(self, target: Any, events: Any) -> None:
+        if target is None:
+            self.target = self.place = None
+        else:
+            *place, self.target = target.tolist()
+            self.place = tuple(place)
+        self.broken = bool(events and events.get("broken"))
+
+    def stuck(self) -> bool:
+        """True when the last 15 seconds led nowhere: everything happened within 2 blocks."""
+        if len(self._trail) < _KEPT:
+            return False
+        xs, zs = zip(*self._trail)
+        return max(xs) - min(xs) < 2.0 and max(zs) - min(zs) < 2.0
+
+    def forget_trail(self) -> None:
+        """Count from here again whether the player is stuck."""
+        self._trail = []
+
+    def room(self, turn: float) -> float:
+        """The pitch change nearest to `turn` that ends within ±88 degrees, so that it can be undone exactly."""
+        return min(88.0, max(-88.0, self.pitch + turn)) - self.pitch
+
+    def stocked_slot(self, dice: Dice) -> int | None:
+        """A hotbar slot 0..8 with something in it, any slot when the world does not say, None when all are empty."""
+        if self.counts is None:
+            return int(dice.random() * 9)
+        full = [i for i, count in enumerate(self.counts) if count > 0]
+        return dice.pick(full) if full else None
+
+    def action(self, *keys: str, pitch: float = 0.0, yaw: float = 0.0) -> Vector:
+        """One action with these keys down and the camera turned by these degrees."""
+        vector = np.zeros(ACTION_SIZE, np.float32)
+        for key in keys:
+            vector[INDEX[key]] = 1.0
+        vector[_PITCH], vector[_YAW] = pitch, yaw
+        self.pitch = min(90.0, max(-90.0, self.pitch + pitch))
+        return vector
+
+
+Behaviour = Callable[[Body, Dice], Iterator[Vector]]
+"""One thing to do for a while: yields an action a tick, reads the body anew after each."""
