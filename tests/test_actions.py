@@ -156,7 +156,8 @@ def test_the_vector_is_a_copy() -> None:  # ACT-4: memory changed by the caller 
     "vector",
     [
         np.zeros(24), np.zeros(26), np.zeros((25, 1)), np.float32(0), np.zeros((0,)), None, "x" * 25,
-        [[0.0] * 25, [0.0]], np.full(25, np.nan), np.full(25, np.inf), np.full(25, 2.0), np.full(25, -0.5), np.array(["a"] * 25),
+        [[0.0] * 25, [0.0]],
+        np.full(25, np.nan), np.full(25, np.inf), np.full(25, 2.0), np.full(25, -0.5), np.array(["a"] * 25),
     ],
     ids=lambda v: f"{type(v).__name__}{getattr(v, 'shape', '')}",
 )  # fmt: skip

@@ -1,0 +1,156 @@
+"""Every command of the `worldsim` program: its words, what runs it and how it is used.
+
+Nothing is imported until a command is chosen, so that `worldsim --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+
+from worldsim.errors import UsageError
+from worldsim.registry import PROGRAMS
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One command; `run` is called with an instance of `options`, both "module:attribute"."""
+
+    summary: str
+    run: str
+    options: str
+    examples: tuple[str, ...]
+
+
+COMMANDS: dict[str, Command] = {
+    "play": Command(
+        "play in a window, or without one into a video",
+        "worldsim.play.player:play",
+        "worldsim.play.player:PlayOptions",
+        (
+            "worldsim play",
+            "worldsim play --env worldsim/Voxel-v0 --seed 7",
+            "worldsim play --world runs/mine --headless --ticks 100 --video dream.mp4",
+        ),
+    ),
+    "record": Command(
+        "let a policy or a person play and store the episodes",
+        "worldsim.commands.record:run",
+        "worldsim.commands.record:RecordOptions",
+        (
+            "worldsim record --env worldsim/Voxel-v0 --policy explorer --episodes 10 --out runs/game",
+            "worldsim record --env worldsim/Dream-v0 --policy random --episodes 2 --out runs/dream",
+        ),
+    ),
+    "data info": Command(
+        "say what a folder of episodes holds",
+        "worldsim.commands.data:info",
+        "worldsim.commands.data:InfoOptions",
+        ("worldsim data info runs/game",),
+    ),
+    "data verify": Command(
+        "check every episode against its manifest",
+        "worldsim.commands.data:verify",
+        "worldsim.commands.data:VerifyOptions",
+        ("worldsim data verify runs/game", "worldsim data verify runs/game --quick"),
+    ),
+    "data repair": Command(
+        "put what a crash or damage left behind aside, so that the rest opens",
+        "worldsim.commands.data:repair",
+        "worldsim.commands.data:RepairOptions",
+        ("worldsim data repair runs/game",),
+    ),
+    "train world": Command(
+        "train a world on episodes or straight from a game",
+        PROGRAMS["world"],
+        PROGRAMS["world"].replace(":main", ":TrainOptions"),
+        (
+            "worldsim train world --recipe debug --live worldsim/Voxel-v0 --minutes 1 --out runs/b",
+            "worldsim train world --recipe cpu --data runs/game --out runs/b",
+            "worldsim train world --resume --out runs/b",
+        ),
+    ),
+    "train tokenizer": Command(
+        "train the autoencoder that a world of larger frames works in",
+        PROGRAMS["tokenizer"],
+        PROGRAMS["tokenizer"].replace(":main", ":TrainOptions"),
+        ("worldsim train tokenizer --recipe debug --live worldsim/Voxel-v0 --minutes 1 --out runs/t",),
+    ),
+    "bench engine": Command(
+        "frames a second of the game's engine, by frame size",
+        "worldsim.bench.engine:run",
+        "worldsim.bench.engine:EngineOptions",
+        ("worldsim bench engine", "worldsim bench engine --sizes 160x96 --json engine.json"),
+    ),
+    "bench play": Command(
+        "start-up, frames a second and latency of the play loop",
+        "worldsim.bench.play:run",
+        "worldsim.bench.play:PlayBenchOptions",
+        ("worldsim bench play --ticks 500 --json play.json",),
+    ),
+    "bench data": Command(
+        "frames a second of clip reading and of the live source",
+        "worldsim.bench.data:run",
+        "worldsim.bench.data:DataBenchOptions",
+        ("worldsim bench data --json data.json",),
+    ),
+    "bench train": Command(
+        "frames a second of training",
+        "worldsim.bench.train:run",
+        "worldsim.bench.train:TrainBenchOptions",
+        ("worldsim bench train --recipe cpu --minutes 1",),
+    ),
+    "bench env": Command(
+        "steps a second of environments through the Gymnasium API",
+        "worldsim.bench.env:run",
+        "worldsim.bench.env:EnvBenchOptions",
+        ("worldsim bench env", "worldsim bench env --env worldsim/Dream-v0 --json env.json"),
+    ),
+    "worlds": Command(
+        "list the worlds that ship, or print the card of one",
+        "worldsim.commands.worlds:run",
+        "worldsim.commands.worlds:WorldsOptions",
+        ("worldsim worlds", "worldsim worlds voxel"),
+    ),
+}
+
+
+def find(arguments: list[str]) -> tuple[str, list[str]]:
+    """Split arguments into the command's name and the rest.
+
+    Raises:
+        UsageError: no command has that name; near names are listed.
+    """
+    for words in (2, 1):
+        name = " ".join(arguments[:words])
+        if name in COMMANDS:
+            return name, arguments[words:]
+    first = arguments[0]
+    group = members(first)
+    if not group:
+        known = sorted({name.split()[0] for name in COMMANDS})
+        raise UsageError(f"{first!r}: unknown command; did you mean {_near(first, known)}?")
+    inner = [name.split()[1] for name in group]
+    if len(arguments) == 1 or arguments[1].startswith("-"):
+        raise UsageError(f"{first}: say which: {' or '.join(inner)}; see  worldsim {first} --help")
+    raise UsageError(f"{first} {arguments[1]!r}: unknown; did you mean {_near(arguments[1], inner)}?")
+
+
+def members(group: str) -> list[str]:
+    """Names of the commands of a group such as `data`."""
+    return [name for name in COMMANDS if name.startswith(f"{group} ")]
+
+
+def help_text(names: list[str], usage: str) -> str:
+    """The overview of the commands `names`: a line each, then examples."""
+    width = max(map(len, names))
+    lines = [f"usage: {usage}", "", "commands:"]
+    lines += [f"  {name:<{width}}  {COMMANDS[name].summary}" for name in names]
+    lines += ["", "examples:", *(f"  {COMMANDS[name].examples[0]}" for name in names)]
+    lines += ["", "options:", "  -h, --help  this text; after a command, that command's options"]
+    lines += ["  --version   print the version", "  --debug     show the traceback of an error"]
+    return "\n".join(lines)
+
+
+def _near(word: str, words: list[str]) -> str:
+    return " or ".join(difflib.get_close_matches(word, words, 3, 0.5) or words)
