@@ -1,0 +1,108 @@
+"""A tiny game and player with the engine's interface, for tests of the data side."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
+
+
+class TinyEngine:
+    """A flat world of hashed colour columns: cheap, seeded, moved by the action."""
+
+    def __init__(self, *, width: int = 16, height: int = 16) -> None:
+        self.width, self.height = width, height
+        self.reset(0)
+
+    def reset(self, seed: int) -> None:
+        self.seed, self.tick = seed, 0
+        self.pose = np.array([0, 64, 0, 0, 0], np.float32)
+
+    def step(self, action: NDArray[np.float32]) -> None:
+        self.tick += 1
+        self.pose[0] += action[INDEX["forward"]]
+        self.pose[3:] += action[CAMERA][::-1]
+
+    def render(self) -> NDArray[np.uint8]:
+        frame = np.zeros((self.height, self.width, 3), np.uint8)
+        frame[..., 0] = self.seed % 251
+        frame[..., 1] = self.tick % 256
+        frame[..., 2] = int(self.pose[0]) % 256
+        return frame
+
+    def render_buffers(self) -> tuple[Any, Any, Any]:
+        depth = np.full((self.height, self.width), 1 + self.tick, np.float32)
+        return self.render(), depth, np.zeros((self.height, self.width), np.uint8)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "pose": self.pose.copy(),
+            "on_ground": True,
+            "in_water": False,
+            "contact": False,
+            "break_progress": 0.25,
+            "health": 20.0,
+            "time_of_day": 0.5,
+            "slot": self.tick % 9,
+            "items": np.zeros(9, np.uint8),
+            "caption": f"a tiny world {self.seed % 251}",
+            "events": {"broken": self.tick % 2},
+        }
+
+
+class MortalEngine(TinyEngine):
+    """Dies after ten ticks."""
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "health": float(10 - self.tick)}
+
+
+class BrokenEngine(TinyEngine):
+    """Fails after a hundred ticks."""
+
+    def step(self, action: NDArray[np.float32]) -> None:
+        super().step(action)
+        if self.tick > 100:
+            raise RuntimeError("the tiny world ended")
+
+
+class SlowEngine(TinyEngine):
+    """Takes its time."""
+
+    def step(self, action: NDArray[np.float32]) -> None:
+        super().step(action)
+        time.sleep(0.001)
+
+
+class TinyPolicy:
+    """Walks and turns at random."""
+
+    def __init__(self, seed: int) -> None:
+        self.reset(seed)
+
+    def reset(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def act(self, state: dict[str, Any]) -> NDArray[np.float32]:
+        action = np.zeros(ACTION_SIZE, np.float32)
+        action[INDEX["forward"]] = self._rng.integers(2)
+        action[CAMERA] = self._rng.integers(-5, 6, 2)
+        return action
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return False
+        return not os.path.exists("/proc")
