@@ -20,7 +20,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         if self.minutes is None and self.steps is None:
-            raise ConfigError("budget: got neither minutes nor steps, expected one; pass --minutes or --steps")
+            raise ConfigError("budget: got no end, expected minutes or steps; pass --minutes or --steps")
         for name, value in (("minutes", self.minutes), ("steps", self.steps)):
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ConfigError(f"{name}: got {value!r}, expected a positive number")
