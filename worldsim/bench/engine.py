@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+from functools import partial
 from typing import Any
 
 from worldsim import registry
@@ -51,12 +52,8 @@ def run(options: EngineOptions) -> None:
     for size in options.sizes:
         width, height = parse_size(size)
         engine = registry.resolve(registry.ENGINES, options.engine, "engine")(width=width, height=height)
-        _play(engine, options, seed=options.seed, frames=20)  # compiles
-        seeds = iter(range(options.seed, options.seed + options.repeats))
-        row = median_of(
-            lambda e=engine, s=seeds: _play(e, options, seed=next(s), frames=options.frames), options.repeats
-        )
-        rows.append({"size": size, **row})
+        _play(engine, options.seed, 20)  # compiles
+        rows.append({"size": size, **median_of(partial(_world, engine, options), options.repeats)})
     Report("engine", dataclasses.asdict(options), rows, facts).publish(options.json)
 
 
@@ -72,7 +69,11 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _play(engine: Any, options: EngineOptions, *, seed: int, frames: int) -> Row:
+def _world(engine: Any, options: EngineOptions, repeat: int) -> Row:
+    return _play(engine, options.seed + repeat, options.frames)
+
+
+def _play(engine: Any, seed: int, frames: int) -> Row:
     player = registry.resolve(registry.POLICIES, "explorer", "policy")(seed)
     start = time.perf_counter()
     engine.reset(seed)

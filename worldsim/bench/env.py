@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from functools import partial
 from typing import Any
 
 from worldsim import registry
@@ -44,8 +45,7 @@ def run(options: EnvBenchOptions) -> None:
         make_s = time.perf_counter() - start
         try:
             _episode(env, options.seed, min(20, options.steps))  # compiles, warms caches
-            seeds = iter(range(options.seed, options.seed + options.repeats))
-            row = median_of(lambda e=env, s=seeds: _episode(e, next(s), options.steps), options.repeats)
+            row = median_of(partial(_numbered, env, options), options.repeats)
         finally:
             env.close()
         rows.append({"env": env_id, **row, "make_s": make_s})
@@ -58,8 +58,14 @@ def _make(env_id: str, options: EnvBenchOptions) -> Any:
     if env_id not in gymnasium.registry:
         known = " or ".join(sorted(registry.ENVS))
         raise UsageError(f"--env {env_id!r}: unknown to Gymnasium; ours are {known}")
-    arguments = {"world": options.world} if options.world and env_id == "worldsim/Dream-v0" else {}
+    arguments: dict[str, Any] = (
+        {"world": options.world} if options.world and env_id == "worldsim/Dream-v0" else {}
+    )
     return gymnasium.make(env_id, disable_env_checker=True, **arguments)
+
+
+def _numbered(env: Any, options: EnvBenchOptions, repeat: int) -> Row:
+    return _episode(env, options.seed + repeat, options.steps)
 
 
 def _episode(env: Any, seed: int, steps: int) -> Row:

@@ -66,9 +66,9 @@ def machine() -> Row:
     }
 
 
-def median_of(measure: Callable[[], Row], repeats: int) -> Row:
-    """Run a measurement `repeats` times; figures become medians, other values are those of the first run."""
-    runs = [measure() for _ in range(repeats)]
+def median_of(measure: Callable[[int], Row], repeats: int) -> Row:
+    """Run `measure(0)`, `measure(1)`, ...; figures become medians, other values are those of the first run."""
+    runs = [measure(i) for i in range(repeats)]
     return {name: _middle([run[name] for run in runs]) for name in runs[0]}
 
 
