@@ -109,7 +109,9 @@ def test_other_files_in_the_folder_survive(folder: Path) -> None:
     (folder / "seeds").mkdir()
     (folder / "seeds" / "0.png").write_bytes(b"png")
     save_checkpoint(folder, tensors(2.0), CONFIG, info={})
-    assert (folder / "card.md").read_text() == "a card" and (folder / "seeds" / "0.png").read_bytes() == b"png"
+    assert (folder / "card.md").read_text() == "a card" and (
+        folder / "seeds" / "0.png"
+    ).read_bytes() == b"png"
     assert os.listdir(folder.parent) == ["w"]
 
 
@@ -208,7 +210,9 @@ def test_ck5_names_what_does_not_fit() -> None:
     assert all(torch.equal(module.state_dict()[k], v) for k, v in before.items())
 
 
-@pytest.mark.parametrize("name", ["model.pt", "model.pth", "model.ckpt", "pytorch_model.bin", "a.zip", "a.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["model.pt", "model.pth", "model.ckpt", "pytorch_model.bin", "a.zip", "a.safetensors"]
+)
 def test_ck8_foreign_files(tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / name
@@ -343,7 +347,9 @@ def test_death_at_any_moment_leaves_the_old_or_the_new(folder: Path) -> None:
 
         status = in_child(save)
         now = load_checkpoint(folder)
-        assert now.step in (step, step + 1) and torch.equal(now.tensors["a.bias"], tensors(now.step)["a.bias"])
+        assert now.step in (step, step + 1) and torch.equal(
+            now.tensors["a.bias"], tensors(now.step)["a.bias"]
+        )
         assert (find_world(folder) / "card.md").read_text() == "a card"
         seen.add(now.step == step)
         step = now.step
@@ -409,7 +415,9 @@ def test_training_state_round_trip(tmp_path: Path) -> None:
     }
     checkpoint.save_training_state(tmp_path / "s", state)
     read = checkpoint.load_training_state(tmp_path / "s")
-    assert read["deep"][0] == {"x": (1, 2.5, True)} and read["numpy"] == state["numpy"] and read["none"] is None
+    assert (
+        read["deep"][0] == {"x": (1, 2.5, True)} and read["numpy"] == state["numpy"] and read["none"] is None
+    )
     assert read["a/b"] == 1 and read["a"]["b"] == 0 and torch.equal(read["torch"], state["torch"])
     assert read["optimizer"]["param_groups"] == optimizer.state_dict()["param_groups"]
     other = torch.optim.AdamW(module.parameters(), lr=1.0)

@@ -32,7 +32,7 @@ STEM = "weights"
 CONFIG_LIMIT = 2**20
 WORLDS = Path(__file__).parent / "worlds"
 
-_FOREIGN = {".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".zip", ".tar", ".npz", ".onnx", ".h5", ".gguf"}
+_FOREIGN = frozenset(".pt .pth .ckpt .bin .pkl .pickle .zip .tar .npz .onnx .h5 .gguf".split())
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,9 @@ def _read_config(folder: Path) -> tuple[Path, dict[str, Any]]:
         if not (source / CONFIG_FILE).exists():
             raise _no_checkpoint(source)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{str(folder)[:200]!r}: can't be read: {error}; give a checkpoint's folder") from error
+        raise CheckpointError(
+            f"{str(folder)[:200]!r}: can't be read: {error}; give a checkpoint's folder"
+        ) from error
     where = source / CONFIG_FILE
     values = parse_json(read_file(where, CONFIG_LIMIT), where)
     if values.get("format") != FORMAT:
@@ -230,7 +232,9 @@ def _no_checkpoint(path: Path) -> CheckpointError:
             f"{path}: holds {', '.join(foreign[:3])} and no {CONFIG_FILE}; pickles are never opened: "
             "save the weights with worldsim.checkpoint.save_checkpoint"
         )
-    return CheckpointError(f"{path}: has no {CONFIG_FILE}; give a checkpoint's folder, or train until it saves one")
+    return CheckpointError(
+        f"{path}: has no {CONFIG_FILE}; give a checkpoint's folder, or train until it saves one"
+    )
 
 
 def _check_replaceable(target: Path) -> None:

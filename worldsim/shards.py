@@ -62,7 +62,9 @@ def check_manifest(manifest: Any, stem: str, where: Path) -> Manifest:
         raise IntegrityError(f"{where}: shards: expected 1 to {SHARD_COUNT_LIMIT} files; fetch it again")
     names = [f"{stem}-{i + 1:05d}-of-{len(manifest):05d}.safetensors" for i in range(len(manifest))]
     if sorted(manifest) != names:
-        raise IntegrityError(f"{where}: shards: got {sorted(manifest)[:3]}, expected {names[:3]}; fetch it again")
+        raise IntegrityError(
+            f"{where}: shards: got {sorted(manifest)[:3]}, expected {names[:3]}; fetch it again"
+        )
     for name, entry in manifest.items():
         if (
             not isinstance(entry, dict)
@@ -72,7 +74,9 @@ def check_manifest(manifest: Any, stem: str, where: Path) -> Manifest:
         ):
             raise IntegrityError(f"{where}: shards.{name}: expected its sha256 and size; fetch it again")
         if not 0 <= entry["size"] < SHARD_LIMIT:
-            raise CheckpointError(f"{where}: shards.{name}: got {entry['size']} bytes, expected below {SHARD_LIMIT}")
+            raise CheckpointError(
+                f"{where}: shards.{name}: got {entry['size']} bytes, expected below {SHARD_LIMIT}"
+            )
     return manifest
 
 
@@ -93,7 +97,9 @@ def read_shards(folder: Path, stem: str, manifest: Manifest) -> dict[str, Tensor
     except OSError as error:
         raise IntegrityError(f"{folder}: can't be read: {error.strerror}; fetch or train it again") from error
     if extra:
-        raise IntegrityError(f"{folder}: got files that its list does not name: {', '.join(extra[:10])}; remove them")
+        raise IntegrityError(
+            f"{folder}: got files that its list does not name: {', '.join(extra[:10])}; remove them"
+        )
     pieces: dict[str, Tensor] = {}
     for name, entry in sorted(manifest.items()):
         data = read_file(folder / name, SHARD_LIMIT)
@@ -106,7 +112,9 @@ def read_shards(folder: Path, stem: str, manifest: Manifest) -> dict[str, Tensor
         try:
             group = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{folder / name}: no valid safetensors: {error}; fetch it again") from error
+            raise CheckpointError(
+                f"{folder / name}: no valid safetensors: {error}; fetch it again"
+            ) from error
         if repeated := group.keys() & pieces.keys():
             raise CheckpointError(f"{folder / name}: {min(repeated)!r} is in two shards; fetch it again")
         pieces.update(group)
@@ -131,7 +139,9 @@ def parse_json(data: bytes, where: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{where}: no valid JSON: {str(error)[:80]}; fetch it again") from error
     if not isinstance(value, dict):
-        raise CheckpointError(f"{where}: got a JSON {type(value).__name__}, expected an object; fetch it again")
+        raise CheckpointError(
+            f"{where}: got a JSON {type(value).__name__}, expected an object; fetch it again"
+        )
     return value
 
 
@@ -170,7 +180,9 @@ def _span(entry: Any) -> tuple[int, int] | None:
     shape, offsets = entry["shape"], entry["data_offsets"]
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(shape) > 8 or len(offsets) != 2:
         return None
-    if not all(type(n) is int and n > 0 for n in shape) or not all(type(n) is int and n >= 0 for n in offsets):
+    if not all(type(n) is int and n > 0 for n in shape) or not all(
+        type(n) is int and n >= 0 for n in offsets
+    ):
         return None
     if not isinstance(entry["dtype"], str) or entry["dtype"] not in _SIZES:
         return None
@@ -208,7 +220,9 @@ def _cut(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
         return
     rows = _FILL // (size // tensor.shape[0])
     if rows == 0:
-        raise CheckpointError(f"tensor {name!r}: got {tuple(tensor.shape)}, expected rows below {_FILL} bytes")
+        raise CheckpointError(
+            f"tensor {name!r}: got {tuple(tensor.shape)}, expected rows below {_FILL} bytes"
+        )
     parts = [tensor[i : i + rows] for i in range(0, tensor.shape[0], rows)]
     for i, part in enumerate(parts):
         yield f"{name}::{i + 1}-of-{len(parts)}", part.clone(memory_format=torch.contiguous_format)

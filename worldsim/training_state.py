@@ -33,7 +33,9 @@ def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
         ResourceLimitError: the disk is full or can't be written.
     """
     target = Path(folder)
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / STATE_FILE).is_file()):
+    if target.is_file() or (
+        target.is_dir() and any(target.iterdir()) and not (target / STATE_FILE).is_file()
+    ):
         raise UsageError(f"{target}: holds other things than a training state; choose a new or empty folder")
     tensors: dict[str, Tensor] = {}
     values = {"format": FORMAT, "version": VERSION, "state": _flatten(state, "state", tensors)}
@@ -41,7 +43,9 @@ def save_training_state(folder: str | Path, state: dict[str, Any]) -> None:
         values["shards"] = write_shards(fresh, STEM, tensors) if tensors else {}
         data = json.dumps(values, allow_nan=False).encode()
         if len(data) > STATE_LIMIT:
-            raise ConfigError(f"state: got {len(data)} bytes of JSON, expected at most {STATE_LIMIT}; use tensors")
+            raise ConfigError(
+                f"state: got {len(data)} bytes of JSON, expected at most {STATE_LIMIT}; use tensors"
+            )
         write_file(fresh / STATE_FILE, data)
 
 
@@ -87,7 +91,9 @@ def _flatten(value: Any, place: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, dict):
         if all(isinstance(key, str) and not key.startswith("$") for key in value):
             return {key: _flatten(v, f"{place}/{key}", tensors) for key, v in value.items()}
-        return {"$items": [[_scalar(k, place), _flatten(v, f"{place}/{k}", tensors)] for k, v in value.items()]}
+        return {
+            "$items": [[_scalar(k, place), _flatten(v, f"{place}/{k}", tensors)] for k, v in value.items()]
+        }
     if isinstance(value, (list, tuple)):
         items = [_flatten(v, f"{place}/{i}", tensors) for i, v in enumerate(value)]
         return {"$tuple": items} if isinstance(value, tuple) else items
@@ -99,7 +105,9 @@ def _scalar(value: Any, place: str) -> Any:
         return value
     if type(value) is float and value - value == 0.0:
         return value
-    raise ConfigError(f"{place}: got {type(value).__name__} {value!r:.40}, expected a tensor or a finite JSON value")
+    raise ConfigError(
+        f"{place}: got {type(value).__name__} {value!r:.40}, expected a tensor or a finite JSON value"
+    )
 
 
 def _restore(value: Any, tensors: dict[str, Tensor]) -> Any:
@@ -121,5 +129,7 @@ def _restore(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def _empty(dtype: str, shape: list[int]) -> Tensor:
-    kinds = {str(k).removeprefix("torch."): k for k in (torch.float32, torch.float64, torch.int64, torch.uint8)}
+    kinds = {
+        str(k).removeprefix("torch."): k for k in (torch.float32, torch.float64, torch.int64, torch.uint8)
+    }
     return torch.zeros(shape, dtype=kinds[dtype])
