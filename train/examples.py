@@ -1,0 +1,205 @@
+"""Training examples: from a batch of clips to what the denoiser is shown when it draws frame `t`.
+
+References are the two newest frames and older ones retrieved as the simulator retrieves them.
+Some rows see the future, some only one picture, some nothing, some are given part of the frame:
+from these the one set of weights learns to continue, to go backward, to fill in and to begin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from worldsim.data.episode import ClipBatch
+from worldsim.model.camera import to_yaw_frame
+from worldsim.model.references import References
+from worldsim.model.retrieval import coverage, retrieve, shrink_depth
+from worldsim.model.tokenizer import frames_to_float
+from worldsim.model.world_model import Held
+from worldsim.text import embed_captions
+
+SIGNAL_SCALE = (1.0, 1.0, 1.0, 1.0, 20.0, 1.0, 8.0)
+"""What each of `episode.SIGNALS` is divided by."""
+
+
+@dataclass(frozen=True)
+class ExampleConfig:
+    """How often which inputs are shown."""
+
+    future: float = 0.08
+    """Share of rows whose retrieved references lie in the future."""
+    single: float = 0.06
+    """Share of rows that see the newest frame alone."""
+    none: float = 0.03
+    """Share of rows that see no reference."""
+    held: float = 0.06
+    """Share of rows that are given part of the frame (half of them without references)."""
+    caption: float = 0.5
+    """Share of rows that are given the caption."""
+    corruption: float = 0.3
+    """Largest noise level of references; half of the rows have none."""
+    retrieval_jitter: float = 30.0
+    """Random cells added to retrieval scores, for variety."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One frame to draw for each world."""
+
+    references: References
+    pose: Tensor
+    """`[B, 5]`."""
+    step: Tensor
+    """`[B, 3]` the true step that led here, in the level frame of the yaw."""
+    past: Tensor
+    """`[B, history, 3]` the steps before, newest first, in the same frame."""
+    actions: Tensor
+    """`[B, K, 25]` newest first."""
+    caption: Tensor
+    """`[B, 384]`."""
+    held: Held
+    target: Tensor
+    """`[B, 3, H, W]`."""
+    depth: Tensor
+    """`[B, 1, H, W]` in blocks."""
+    signals: Tensor
+    """`[B, S]` scaled."""
+
+
+class ClipTensors:
+    """A batch of clips on a device; frames that the model drew itself can be written into it."""
+
+    def __init__(self, clips: ClipBatch, device: torch.device) -> None:
+        if clips.depth is None or clips.pose is None or clips.signals is None:
+            from worldsim.errors import DatasetError
+
+            raise DatasetError("clips: got no depth, pose or signals, expected all three; record with depth=True")
+        self.device = device
+        self.frames = torch.from_numpy(clips.frames).to(device)
+        self.depth_blocks = torch.from_numpy(clips.depth).to(device)
+        self.pose = torch.from_numpy(clips.pose).to(device)
+        self.actions = torch.from_numpy(clips.actions).to(device)
+        scale = torch.tensor(SIGNAL_SCALE, device=device)
+        self.signals = torch.from_numpy(clips.signals).to(device) / scale
+        self.captions = torch.from_numpy(embed_captions(list(clips.captions))).to(device)
+        self.rows = torch.arange(len(self.frames), device=device)
+        self.true_frames, self.true_depth = self.frames, self.depth_blocks
+
+    @property
+    def length(self) -> int:
+        """Frames a clip."""
+        return self.frames.shape[1]
+
+    def frame(self, t: Tensor) -> Tensor:
+        """`[B, n, 3, H, W]` float frames at `t` `[B, n]`, own predictions included."""
+        return frames_to_float(self.frames[self.rows[:, None], t])
+
+    def depth(self, t: Tensor) -> Tensor:
+        """`[B, n, 1, H, W]` depth in blocks at `t`."""
+        return self.depth_blocks[self.rows[:, None], t].float().unsqueeze(2)
+
+    def write(self, t: Tensor, frame: Tensor, depth: Tensor) -> None:
+        """Put predicted frames uint8 `[B, H, W, 3]` and depth `[B, 1, H, W]` where the true ones stood at `t`."""
+        if self.frames is self.true_frames:
+            self.frames, self.depth_blocks = self.frames.clone(), self.depth_blocks.clone()
+        self.frames[self.rows, t] = frame
+        self.depth_blocks[self.rows, t] = depth[:, 0].to(self.depth_blocks.dtype)
+
+
+def build_example(
+    clips: ClipTensors, t: Tensor, config: ExampleConfig, *, slots: int, history: int, generator: torch.Generator
+) -> Example:
+    """Everything needed to draw the frames `t` `[B]` of the clips; `t` is at least 3.
+
+    Randomness comes from the CPU `generator`, which is advanced.
+    """
+    index = _reference_indices(clips, t, config, slots, generator)
+    references = _references(clips, t, index)
+    references, held = _drop_and_hold(clips, references, t, config, generator)
+    target = frames_to_float(clips.true_frames[clips.rows, t])
+    steps = _steps(clips, t)
+    keep = _rand(clips, generator) < config.caption
+    return Example(
+        references=references,
+        pose=clips.pose[clips.rows, t],
+        step=steps[:, 0],
+        past=steps[:, 1:],
+        actions=clips.actions[clips.rows[:, None], (t[:, None] - torch.arange(history, device=t.device)).clamp(0)],
+        caption=clips.captions * keep[:, None],
+        held=held,
+        target=target,
+        depth=clips.true_depth[clips.rows, t].float().unsqueeze(1),
+        signals=clips.signals[clips.rows, t],
+    )
+
+
+def _steps(clips: ClipTensors, t: Tensor) -> Tensor:
+    """The step to `t` and the two before it `[B, 3, 3]`, newest first, in the level frame of the yaw at `t`."""
+    when = t[:, None] - torch.arange(4, device=t.device)
+    position = clips.pose[clips.rows[:, None], when.clamp(0)][..., :3]
+    yaw = clips.pose[clips.rows, t][:, None, 3]
+    return to_yaw_frame(position[:, :-1] - position[:, 1:], yaw.expand(-1, 3))
+
+
+def _reference_indices(
+    clips: ClipTensors, t: Tensor, config: ExampleConfig, slots: int, generator: torch.Generator
+) -> Tensor:
+    """Frame indices `[B, slots]`: t-1, t-2, then the retrieved ones; -1 for none."""
+    newest = torch.stack([t - 1, t - 2], 1)[:, :slots]
+    if slots <= 2:
+        return newest
+    everything = torch.arange(clips.length, device=t.device).expand(len(t), -1)
+    future = _rand(clips, generator) < config.future
+    valid = torch.where(future[:, None], everything > t[:, None], everything < t[:, None] - 2)
+    coarse = shrink_depth(clips.depth_blocks)
+    height, width = clips.frames.shape[2:4]
+    target = clips.pose[clips.rows, t]
+    seen = coverage(coarse, clips.pose, target, width / height)
+    already = seen[clips.rows, t - 1]
+    jitter = torch.rand(valid.shape, generator=generator).to(t.device) * config.retrieval_jitter
+    return torch.cat([newest, retrieve(seen, already, valid, slots - 2, jitter)], 1)
+
+
+def _references(clips: ClipTensors, t: Tensor, index: Tensor) -> References:
+    valid, safe = index >= 0, index.clamp(0)
+    return References(
+        frames=clips.frame(safe),
+        depth=clips.depth(safe),
+        pose=clips.pose[clips.rows[:, None], safe],
+        time=(safe - t[:, None]).float(),
+        noise_level=torch.zeros(valid.shape, device=t.device),
+        valid=valid,
+    )
+
+
+def _drop_and_hold(
+    clips: ClipTensors, references: References, t: Tensor, config: ExampleConfig, generator: torch.Generator
+) -> tuple[References, Held]:
+    draw, held = _rand(clips, generator), _rand(clips, generator) < config.held
+    nothing = (draw < config.none) | (held & (_rand(clips, generator) < 0.5))
+    single = (draw >= config.none) & (draw < config.none + config.single)
+    valid = references.valid & ~nothing[:, None]
+    valid = valid & ~(single[:, None] & (torch.arange(valid.shape[1], device=valid.device) > 0))
+    mask = _held_mask(clips, held, generator)
+    given = Held(frames_to_float(clips.true_frames[clips.rows, t]), mask)
+    return replace(references, valid=valid), given
+
+
+def _held_mask(clips: ClipTensors, held: Tensor, generator: torch.Generator) -> Tensor:
+    """A random box for the rows of `held`, the whole frame for a third of them: `[B, 1, H, W]`."""
+    batch, (height, width) = len(held), clips.frames.shape[2:4]
+    corners = torch.rand(batch, 4, generator=generator).to(held.device)
+    whole = (_rand(clips, generator) < 0.34)[:, None]
+    low = torch.where(whole, torch.zeros_like(corners[:, :2]), torch.minimum(corners[:, :2], corners[:, 2:]))
+    high = torch.where(whole, torch.ones_like(corners[:, :2]), torch.maximum(corners[:, :2], corners[:, 2:]))
+    y = (torch.arange(height, device=held.device) + 0.5) / height
+    x = (torch.arange(width, device=held.device) + 0.5) / width
+    rows = (y > low[:, :1]) & (y < high[:, :1])
+    columns = (x > low[:, 1:]) & (x < high[:, 1:])
+    return (rows[:, :, None] & columns[:, None] & held[:, None, None]).float().unsqueeze(1)
+
+
+def _rand(clips: ClipTensors, generator: torch.Generator) -> Tensor:
+    return torch.rand(len(clips.rows), generator=generator).to(clips.device)

@@ -1,0 +1,146 @@
+"""The training objective of the world model: what is asked of one forward pass, and its losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.camera import encode_depth
+from worldsim.model.denoiser import Context, Prediction
+from worldsim.model.motion import motion_loss
+from worldsim.model.noise import add_noise, loss_weight, sample_levels
+from worldsim.model.references import corrupt
+from worldsim.model.world_model import WorldModel
+
+from .examples import Example
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Weights and distributions of the losses."""
+
+    pure_noise: float = 0.35
+    """Share of rows at noise level 1."""
+    shortcut: float = 0.15
+    """Share of passes that learn one step from two half steps (Frans et al. 2024)."""
+    shortcut_after: int = 500
+    """Optimiser steps before the shortcut objective begins."""
+    corruption: float = 0.3
+    """Largest noise level of the references; half of the rows have none."""
+    l1: float = 0.1
+    """Weight of the absolute error beside the squared one."""
+    depth: float = 0.5
+    """Weight of the depth error."""
+    spread: float = 0.05
+    """Weight of the expected-error head."""
+    signals: float = 0.1
+    """Weight of the game signals."""
+    motion: float = 0.5
+    """Weight of the motion head."""
+    motion_noise: float = 0.02
+    """Standard deviation of noise on the step that conditions the frame, in blocks."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One pass: the loss to descend, its parts, and the frame that was predicted."""
+
+    loss: Tensor
+    parts: dict[str, Tensor]
+    latents: Tensor
+    prediction: Prediction
+
+
+def world_loss(
+    model: WorldModel,
+    example: Example,
+    config: ObjectiveConfig,
+    *,
+    generator: torch.Generator,
+    hard: bool = False,
+    shortcut: bool = False,
+) -> Outcome:
+    """Denoise the example's target once and compare.
+
+    Args:
+        generator: the CPU generator that is advanced.
+        hard: draw only noise levels near 1, as a frame that will be fed back is drawn.
+        shortcut: learn a large step from two half steps.
+    """
+    device, batch = example.target.device, len(example.target)
+    context = _context(model, example, config, generator)
+    target = model.tokenizer.encode(example.target)
+    noise = torch.randn(target.shape, generator=generator).to(device)
+    if shortcut:
+        level, size, target = _shortcut_target(model, context, target, noise, generator)
+    else:
+        level = sample_levels(batch, 1.0 if hard else config.pure_noise, generator).to(device)
+        size = torch.zeros_like(level)
+    x = add_noise(model.tokenizer.encode(example.target), noise, level)
+    prediction = model.denoise(x, level, size, context)
+    parts = _losses(model, example, prediction, target, level, config)
+    parts["motion"] = config.motion * _motion(model, example)
+    return Outcome(torch.stack(list(parts.values())).sum(), parts, prediction.latents, prediction)
+
+
+def _context(
+    model: WorldModel, example: Example, config: ObjectiveConfig, generator: torch.Generator
+) -> Context:
+    device, shape = example.target.device, example.references.valid.shape
+    level = torch.rand(shape, generator=generator) * config.corruption
+    level = level * (torch.rand(shape[0], 1, generator=generator) < 0.5)
+    step = example.step + config.motion_noise * torch.randn(example.step.shape, generator=generator).to(device)
+    references = corrupt(example.references, level.to(device), None if device.type != "cpu" else generator)
+    return model.context(references, example.pose, step, example.actions, example.caption, example.held)
+
+
+def _shortcut_target(
+    model: WorldModel, context: Context, clean: Tensor, noise: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Level, step size and the x-target that two half steps of the model itself lead to."""
+    batch, device = len(clean), clean.device
+    size = 0.5 ** torch.randint(0, 3, (batch,), generator=generator).float().to(device)
+    # Start at a level from which a whole step of this size still fits.
+    places = torch.rand(batch, generator=generator).to(device)
+    level = size * (1 + torch.floor(places / size))
+    with torch.no_grad():
+        x = add_noise(clean, noise, level)
+        first = model.denoise(x, level, size / 2, context).latents
+        middle = level - size / 2
+        ratio = (middle / level).view(-1, 1, 1, 1)
+        x_middle = first + (x - first) * ratio
+        second = model.denoise(x_middle, middle, size / 2, context).latents
+        end_ratio = ((level - size) / middle).view(-1, 1, 1, 1)
+        x_end = second + (x_middle - second) * end_ratio
+        # One step from x at `level` lands on x_end if it predicts this clean frame.
+        kept = ((level - size) / level).view(-1, 1, 1, 1)
+        target = (x_end - kept * x) / (1 - kept)
+    return level, size, target.clamp(-1.5, 1.5)
+
+
+def _losses(
+    model: WorldModel, example: Example, prediction: Prediction, target: Tensor, level: Tensor, config: ObjectiveConfig
+) -> dict[str, Tensor]:
+    error = prediction.latents - target
+    weight = loss_weight(level)[:, None, None, None]
+    true_depth = F.pixel_unshuffle(encode_depth(example.depth), model.factor)
+    with torch.no_grad():
+        off = (model.frame(prediction.latents) - example.target).abs().mean(1, keepdim=True)
+        off = F.pixel_unshuffle(off, model.factor)
+    return {
+        "frame": (weight * (error.pow(2) + config.l1 * error.abs())).mean(),
+        "depth": config.depth * (prediction.depth - true_depth).abs().mean(),
+        "spread": config.spread * (prediction.spread - off).abs().mean(),
+        "signals": config.signals * (prediction.signals - example.signals).pow(2).mean(),
+    }
+
+
+def _motion(model: WorldModel, example: Example) -> Tensor:
+    r = example.references
+    step = model.move(
+        r.frames[:, 0], r.depth[:, 0], r.pose[:, 0, 4], example.actions, example.past
+    )
+    return motion_loss(step, example.step)

@@ -1,0 +1,82 @@
+"""Which older frames to look at: those that show most of the current view.
+
+A coarse grid of each candidate's points is projected into the current view; references are then
+taken greedily by the cells they add to what is already seen. The cost does not grow with the
+length of the past beyond a few hundred points a candidate.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.camera import relative_pose, tangents
+
+GRID = (12, 20)
+"""Rows and columns of the coarse view."""
+
+
+def shrink_depth(depth: Tensor) -> Tensor:
+    """Depth `[..., H, W]` at the coarse grid `[..., 12, 20]`: what `coverage` needs of a frame."""
+    flat = depth.reshape(-1, 1, *depth.shape[-2:]).float()
+    return F.interpolate(flat, GRID, mode="nearest-exact").reshape(*depth.shape[:-2], *GRID)
+
+
+def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
+    """Which cells of the view from `target` each candidate shows, occlusion aside.
+
+    Args:
+        depth: `[B, N, 12, 20]` coarse depth of the candidates in blocks.
+        source: `[B, N, 5]` their poses.
+        target: `[B, 5]` the current pose.
+        aspect: width over height of the frames.
+
+    Returns:
+        Bool `[B, N, 240]`.
+    """
+    batch, count = depth.shape[:2]
+    rows, columns = GRID
+    tan_x, tan_y = tangents(rows, rows)[0] * aspect, tangents(rows, rows)[1]
+    x = ((torch.arange(columns, device=depth.device) + 0.5) / columns * 2 - 1) * tan_x
+    y = ((torch.arange(rows, device=depth.device) + 0.5) / rows * 2 - 1) * tan_y
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    rays = torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).reshape(3, -1)
+    rotation, translation = relative_pose(source, target[:, None])
+    points = torch.einsum("bnij,bnjp->bnip", rotation, rays * depth.reshape(batch, count, 1, -1))
+    points = points + translation[..., None]
+    z = points[:, :, 2]
+    ahead = z > 0.05
+    safe_z = torch.where(ahead, z, torch.ones_like(z))
+    u = ((points[:, :, 0] / safe_z / tan_x + 1) * columns / 2).floor().long()
+    v = ((points[:, :, 1] / safe_z / tan_y + 1) * rows / 2).floor().long()
+    inside = ahead & (u >= 0) & (u < columns) & (v >= 0) & (v < rows)
+    cells = torch.where(inside, v * columns + u, torch.full_like(u, rows * columns))
+    seen = torch.zeros(batch, count, rows * columns + 1, dtype=torch.bool, device=depth.device)
+    return seen.scatter_(2, cells, True)[:, :, :-1]
+
+
+def retrieve(seen: Tensor, already: Tensor, valid: Tensor, count: int, jitter: Tensor | None = None) -> Tensor:
+    """Choose `count` candidates for each world, each adding the most unseen cells.
+
+    Args:
+        seen: bool `[B, N, cells]` from `coverage`.
+        already: bool `[B, cells]` what the newest references show.
+        valid: bool `[B, N]`.
+        jitter: `[B, N]` added to the scores (in cells), for variety in training.
+
+    Returns:
+        Indices `[B, count]`; -1 where no candidate is left.
+    """
+    valid, already, chosen = valid.clone(), already.clone(), []
+    # Among equals the better overlap wins, so that a still player keeps sharp old references.
+    overlap = seen.sum(2) * 0.05
+    for _ in range(count):
+        score = (seen & ~already[:, None]).sum(2) + overlap
+        score = (score if jitter is None else score + jitter).masked_fill(~valid, -1e9)
+        best = score.argmax(1)
+        found = valid.gather(1, best[:, None])[:, 0]
+        chosen.append(torch.where(found, best, -1))
+        already |= seen.gather(1, best[:, None, None].expand(-1, 1, seen.shape[2]))[:, 0] & found[:, None]
+        valid.scatter_(1, best[:, None], False)
+    return torch.stack(chosen, 1)

@@ -1,0 +1,169 @@
+"""The whole learned world: tokenizer, motion head and denoiser behind four calls.
+
+    step = model.move(frame, depth, pose, actions, past)        # where does the action lead?
+    context = model.context(references, pose, step, actions)    # what is known from there?
+    prediction = model.denoise(x, noise_level, step_size, context)
+    frame, depth = model.frame(prediction), model.depth(prediction)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from worldsim.actions import CAMERA
+from worldsim.errors import ConfigError
+from worldsim.model.camera import decode_depth, encode_depth
+from worldsim.model.denoiser import Context, Denoiser, DenoiserConfig, Inputs, Prediction
+from worldsim.model.motion import MotionConfig, MotionHead
+from worldsim.model.references import References, View, look
+from worldsim.model.tokenizer import build_tokenizer
+
+
+@dataclass(frozen=True)
+class WorldModelConfig:
+    """A complete architecture."""
+
+    denoiser: DenoiserConfig = field(default_factory=DenoiserConfig)
+    """The frame denoiser, with the tokenizer and the frame size."""
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    """The motion head."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Pixels that are given and shall stay."""
+
+    frames: Tensor
+    """`[B, 3, H, W]` float in [-1, 1]."""
+    mask: Tensor
+    """`[B, 1, H, W]`, 1 where a pixel is given."""
+
+
+class WorldModel(nn.Module):
+    """See the module's docstring. Frames are float in [-1, 1], depth in blocks."""
+
+    usable: Tensor
+
+    def __init__(self, config: WorldModelConfig) -> None:
+        super().__init__()
+        d = config.denoiser
+        self.config = config
+        self.tokenizer: Any = build_tokenizer(d.tokenizer)
+        self.factor: int = self.tokenizer.factor
+        cell = self.factor * 2 ** (len(d.multipliers) - 1)
+        if d.height % cell or d.width % cell:
+            raise ConfigError(f"denoiser: {d.width}x{d.height} frames don't divide into cells of {cell} pixels")
+        channels: int = self.tokenizer.latent_channels
+        groups = self.factor**2 if channels == 3 * self.factor**2 else 1
+        self.latent_shape = (channels, d.height // self.factor, d.width // self.factor)
+        self.denoiser = Denoiser(d, channels, self.factor, groups)
+        self.motion = MotionHead(
+            config.motion, channels, self.factor**2, self.latent_shape[1:], d.action_history
+        )
+        self.register_buffer("usable", torch.ones(d.height, d.width, dtype=torch.bool))
+        self.to(memory_format=torch.channels_last)
+
+    def move(self, frame: Tensor, depth: Tensor, pitch: Tensor, actions: Tensor, past: Tensor) -> Tensor:
+        """Predict the step `[B, 3]` (right, up, forward) that the newest action leads to.
+
+        Args:
+            frame, depth: `[B, 3, H, W]`, `[B, 1, H, W]` the last frame.
+            pitch: `[B]` degrees of the last frame.
+            actions: `[B, K, 25]` newest first.
+            past: `[B, history, 3]` the steps before, newest first.
+        """
+        return self.motion(  # type: ignore[no-any-return]
+            self.tokenizer.encode(frame), self._cells(encode_depth(depth)), scale_actions(actions), _angle(pitch), past
+        )
+
+    def context(
+        self,
+        references: References,
+        pose: Tensor,
+        step: Tensor,
+        actions: Tensor,
+        caption: Tensor | None = None,
+        held: Held | None = None,
+    ) -> Context:
+        """Bring references into the view from `pose` `[B, 5]` and compute all that the steps share.
+
+        Args:
+            step: `[B, 3]` the eye's step that led here, (right, up, forward) in blocks.
+            actions: `[B, K, 25]` newest first.
+            caption: `[B, 384]` or None.
+        """
+        view = look(references, pose, self.usable, self.config.denoiser.compensation)
+        motion = torch.cat([_angle(pose[:, 4]), step * 4], 1)
+        if caption is None:
+            caption = pose.new_zeros(len(pose), self.config.denoiser.caption_size)
+        return self.denoiser.context(self._inputs(view, references, motion, actions, caption, held))
+
+    def denoise(self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context) -> Prediction:
+        """Predict the clean frame from noisy latents `x` `[B, C, h, w]`; levels and sizes `[B]` in [0, 1]."""
+        return self.denoiser(x, noise_level, step_size, context)  # type: ignore[no-any-return]
+
+    def frame(self, latents: Tensor) -> Tensor:
+        """Latents `[B, C, h, w]` to frames `[B, 3, H, W]` in [-1, 1]."""
+        frames: Tensor = self.tokenizer.decode(latents)
+        return frames.clamp(-1, 1)
+
+    def depth(self, prediction: Prediction) -> Tensor:
+        """Predicted z-depth `[B, 1, H, W]` in blocks."""
+        return decode_depth(F.pixel_shuffle(prediction.depth, self.factor))
+
+    def spread(self, prediction: Prediction) -> Tensor:
+        """Expected absolute error `[B, 1, H, W]` of each pixel, in units of [-1, 1]."""
+        return F.pixel_shuffle(prediction.spread, self.factor)
+
+    def _inputs(
+        self, view: View, references: References, motion: Tensor, actions: Tensor, caption: Tensor, held: Held | None
+    ) -> Inputs:
+        slots = view.valid.shape[1]
+        batch, empty = len(view.newest), torch.zeros_like(view.newest)
+        given = Held(empty, empty[:, :1]) if held is None else Held(held.frames * held.mask, held.mask)
+        latents = self._encode_all(view)
+        depth_code = self._cells(encode_depth(view.depth.flatten(0, 1)) * view.known.flatten(0, 1))
+        first = references.valid[:, :1, None, None]
+        return Inputs(
+            warped=latents[0],
+            references=latents[1],
+            newest=latents[1][:, 0],
+            warped_depth=depth_code.unflatten(0, (batch, slots)),
+            known=self._cells(view.known.flatten(0, 1)).unflatten(0, (batch, slots)),
+            newest_depth=self._cells(encode_depth(references.depth[:, 0]) * first),
+            held=self.tokenizer.encode(given.frames),
+            held_mask=self._cells(given.mask),
+            fixed=self._cells((~self.usable).to(view.known.dtype)[None, None])[0],
+            description=view.description,
+            valid=view.valid,
+            actions=scale_actions(actions),
+            motion=motion,
+            caption=caption,
+        )
+
+    def _encode_all(self, view: View) -> tuple[Tensor, Tensor]:
+        batch, slots = view.valid.shape
+        valid = view.valid[:, :, None, None, None]
+        frames = torch.stack([view.warped, view.frames * valid]).flatten(0, 2)
+        encoded = self.tokenizer.encode(frames).unflatten(0, (2, batch, slots))
+        return encoded[0], encoded[1]
+
+    def _cells(self, pixels: Tensor) -> Tensor:
+        return F.pixel_unshuffle(pixels, self.factor)
+
+
+def scale_actions(actions: Tensor) -> Tensor:
+    """Compress the camera's degrees (±180) to the order of one, with resolution near zero."""
+    camera = actions[..., CAMERA]
+    scaled = camera.sign() * torch.log1p(camera.abs()) / 2
+    return torch.cat([actions[..., : CAMERA.start], scaled, actions[..., CAMERA.stop :]], -1)
+
+
+def _angle(degrees: Tensor) -> Tensor:
+    radians = torch.deg2rad(degrees)
+    return torch.stack([radians.sin(), radians.cos()], -1)
