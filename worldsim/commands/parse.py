@@ -82,12 +82,15 @@ def _hints(kind: type[Any]) -> dict[str, Any]:
 
 
 def _one_line(box: str) -> str:
-    """The message inside tyro's box: what was wrong, then near options if it knows some."""
+    """The message inside tyro's box (drawn in UTF-8 or ASCII), and the near options if it knows some."""
     lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines()]
     body = [line for line in lines[1:] if line]
-    rules = [i for i, line in enumerate(body) if set(line) == {"─"}] or [len(body)]
-    message = " ".join(line for line in body[: rules[0]] if not line.endswith("(required)"))
-    near = [line.split()[0] for line in body[rules[0] :] if line.startswith("--")]
-    if "Perhaps you meant" in box and near:
+    rules = [i for i, line in enumerate(body) if set(line) <= set("─-")]
+    if rules[:1] == [0]:
+        return _one_line("\n".join(["", *body[1:]]))
+    first = body[: rules[0]] if rules else body
+    message = " ".join(line for line in first if not line.endswith("(required)"))
+    near = [line.split()[0] for line in body[len(first) :] if line.startswith("--") and set(line) != {"-"}]
+    if near and "Perhaps you meant" in box:
         message += f"; did you mean {' or '.join(near)}?"
-    return message[:1].lower() + message[1:] if message else "can't be read"
+    return message[:1].lower() + message[1:] or "can't be read"

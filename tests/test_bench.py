@@ -1,0 +1,72 @@
+"""Measurements: medians, tables, files; and each benchmark once with minute sizes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from worldsim import cli
+from worldsim.bench import report
+from worldsim.errors import ResourceLimitError, UsageError
+
+
+def test_figures_are_medians_and_words_stay() -> None:
+    runs = [{"fps": v, "size": "a"} for v in (1.0, 9.0, 2.0)]
+    assert report.median_of(lambda i: runs[i], 3) == {"fps": 2.0, "size": "a"}
+
+
+def test_quantiles() -> None:
+    assert report.quantiles([float(v) for v in range(100)], "ms") == {
+        "ms_p50": 50.0,
+        "ms_p95": 95.0,
+        "ms_p99": 99.0,
+    }
+    assert report.quantiles([3.0], "ms") == {"ms_p50": 3.0, "ms_p95": 3.0, "ms_p99": 3.0}
+
+
+def test_the_table_aligns_and_names_the_machine() -> None:
+    machine = {**report.machine(), "load": 0.1}
+    lines = (
+        report.Report("x", {}, [{"size": "a", "fps": 1234.5}, {"size": "bb"}], machine).table().splitlines()
+    )
+    assert lines[0].split() == ["size", "fps"] and lines[1].split() == ["a", "1,234"]
+    assert len(lines[0]) == len(lines[1])
+    assert "cores" in lines[4] and "numpy" in lines[5]
+
+
+def test_a_busy_machine_is_said() -> None:
+    assert "busy" in report.Report("x", {}, [{}], {**report.machine(), "load": 2.0}).table()
+
+
+def test_json_is_whole_or_absent(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "out.json"
+    report.Report("x", {"a": 1}, [{"fps": 2.0}], report.machine()).publish(str(path))
+    assert json.loads(path.read_text())["rows"] == [{"fps": 2.0}]
+    assert list(path.parent.iterdir()) == [path]
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceLimitError, match="can't be written"):
+        report.write_whole(tmp_path / "file" / "out.json", "{}")
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan")])
+def test_at_least(value: float) -> None:
+    with pytest.raises(UsageError, match="--frames: got"):
+        report.at_least("frames", value, 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bench engine --sizes 64x48 --frames 3 --repeats 2",
+        "bench env --env worldsim/Voxel-v0 --steps 3 --repeats 2",
+        "bench env --env worldsim/Dream-v0 --steps 2 --repeats 1",
+    ],
+)
+def test_front_door(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "out.json"
+    assert cli.main([*line.split(), "--json", str(path)]) == 0
+    values = json.loads(path.read_text())
+    assert values["rows"] and values["machine"]["cores"]
+    assert values["machine"]["cpu"] in capsys.readouterr().out
