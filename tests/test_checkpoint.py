@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from worldsim import checkpoint
+from worldsim import checkpoint, locate
 from worldsim.checkpoint import find_world, load_checkpoint, load_into, save_checkpoint, world_hash
 from worldsim.errors import (
     CheckpointError,
@@ -383,7 +383,7 @@ def test_find_world(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     run = tmp_path / "run"
     save_checkpoint(run / "world", tensors(), CONFIG, info={})
     assert find_world(folder) == folder and find_world(str(run)) == run / "world"
-    monkeypatch.setattr(checkpoint, "WORLDS", tmp_path)
+    monkeypatch.setattr(locate, "WORLDS", tmp_path)
     assert find_world("w") == folder and checkpoint.shipped_worlds() == ["w"]
     (tmp_path / "void").mkdir()
     with pytest.raises(CheckpointError, match=r"no config\.json"):

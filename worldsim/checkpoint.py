@@ -6,7 +6,6 @@ is checked against its sha256 before it is used, and a folder is replaced whole 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -21,18 +20,18 @@ from torch import Tensor, nn
 from worldsim import __version__
 from worldsim.atomic import carry_over, new_folder, read_file, settled, write_file
 from worldsim.errors import CheckpointError, ConfigError, IntegrityError, UnsupportedVersion, UsageError
-from worldsim.shards import Manifest, check_manifest, parse_json, read_shards, write_shards
+from worldsim.locate import CONFIG_FILE, no_checkpoint
+from worldsim.locate import find_world as find_world
+from worldsim.locate import shipped_worlds as shipped_worlds
+from worldsim.shards import Manifest, check_manifest, read_shards, write_shards
+from worldsim.strict import parse_json
 from worldsim.training_state import load_training_state as load_training_state
 from worldsim.training_state import save_training_state as save_training_state
 
 FORMAT = "worldsim-checkpoint"
 VERSION = 1
-CONFIG_FILE = "config.json"
 STEM = "weights"
 CONFIG_LIMIT = 2**20
-WORLDS = Path(__file__).parent / "worlds"
-
-_FOREIGN = frozenset(".pt .pth .ckpt .bin .pkl .pickle .zip .tar .npz .onnx .h5 .gguf".split())
 
 
 @dataclass(frozen=True)
@@ -127,37 +126,6 @@ def world_hash(folder: str | Path) -> str:
     return _hash(values["config"], values["shards"])
 
 
-def shipped_worlds() -> list[str]:
-    """Names of the worlds that come with the package."""
-    return sorted(p.parent.name for p in WORLDS.glob(f"*/{CONFIG_FILE}") if p.parent.name.isidentifier())
-
-
-def find_world(name_or_folder: str | Path) -> Path:
-    """The checkpoint folder that is meant: a shipped world's name, a checkpoint or a training run.
-
-    Raises:
-        UsageError: there is no such world; shipped and near names are listed.
-        CheckpointError: the path is there but is no checkpoint.
-    """
-    text = str(name_or_folder)
-    names = shipped_worlds()
-    if text in names:
-        return WORLDS / text
-    try:
-        path = settled(Path(text))
-        for candidate in (path, settled(path / "world")):
-            if (candidate / CONFIG_FILE).exists():
-                return candidate
-        exists = bool(text) and path.exists()
-    except (OSError, ValueError):
-        exists = False
-    if exists:
-        raise _no_checkpoint(path)
-    near = difflib.get_close_matches(text, names, 3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"shipped worlds: {', '.join(names) or 'none'}"
-    raise UsageError(f"world {text[:200]!r}: no such world or folder; {hint}")
-
-
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy `tensors` into a module of exactly the same names and shapes; it is unchanged on error.
 
@@ -186,7 +154,7 @@ def _read_config(folder: Path) -> tuple[Path, dict[str, Any]]:
     try:
         source = settled(folder)
         if not (source / CONFIG_FILE).exists():
-            raise _no_checkpoint(source)
+            raise no_checkpoint(source)
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{str(folder)[:200]!r}: can't be read: {error}; give a checkpoint's folder"
@@ -216,25 +184,6 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return facts.st_ino, facts.st_mtime_ns
-
-
-def _no_checkpoint(path: Path) -> CheckpointError:
-    if not path.exists():
-        return CheckpointError(f"{path}: no such folder; train a world or give a shipped name")
-    if path.is_file() or path.suffix in _FOREIGN:
-        return CheckpointError(
-            f"{path}: got a {path.suffix or 'plain'} file, expected a folder with {CONFIG_FILE} and safetensors; "
-            "pickles are never opened: save the weights with worldsim.checkpoint.save_checkpoint"
-        )
-    foreign = sorted(p.name for p in path.iterdir() if p.suffix in _FOREIGN) if path.is_dir() else []
-    if foreign:
-        return CheckpointError(
-            f"{path}: holds {', '.join(foreign[:3])} and no {CONFIG_FILE}; pickles are never opened: "
-            "save the weights with worldsim.checkpoint.save_checkpoint"
-        )
-    return CheckpointError(
-        f"{path}: has no {CONFIG_FILE}; give a checkpoint's folder, or train until it saves one"
-    )
 
 
 def _check_replaceable(target: Path) -> None:

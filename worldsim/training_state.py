@@ -15,7 +15,8 @@ from torch import Tensor
 
 from worldsim.atomic import new_folder, read_file, settled, write_file
 from worldsim.errors import CheckpointError, ConfigError, UnsupportedVersion, UsageError
-from worldsim.shards import check_manifest, parse_json, read_shards, write_shards
+from worldsim.shards import check_manifest, read_shards, write_shards
+from worldsim.strict import parse_json
 
 FORMAT = "worldsim-training-state"
 VERSION = 1
