@@ -26,7 +26,7 @@ COMMANDS: dict[str, Command] = {
     "play": Command(
         "play in a window, or without one into a video",
         "worldsim.play.player:play",
-        "worldsim.play.player:PlayOptions",
+        "worldsim.play.options:PlayOptions",
         (
             "worldsim play",
             "worldsim play --env worldsim/Voxel-v0 --seed 7",
