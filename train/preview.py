@@ -1,0 +1,115 @@
+"""Strips of the game against the dream under the same actions, and the figures that go with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worldsim import registry
+from worldsim.data.episode import ClipBatch
+from worldsim.model.world_model import WorldModel
+from worldsim.sim.simulator import Simulator, SimulatorConfig
+
+HORIZONS = (1, 4, 8, 16, 32, 64)
+CONTEXT = 8
+"""Frames that the dream is started from."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """What the game did in worlds that training never sees: seeds below 1,000."""
+
+    clips: ClipBatch
+
+
+def record_twin(engine: str, policy: str, *, worlds: int, frames: int, width: int, height: int) -> Twin:
+    """Play `worlds` evaluation worlds for `frames` frames each, after two seconds of play."""
+    player = registry.resolve(registry.POLICIES, policy, "policy")(0)
+    game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
+    rows = [_play(game, player, seed, frames) for seed in range(worlds)]
+    stacked = [np.stack(column) for column in zip(*rows)]
+    return Twin(ClipBatch(stacked[0], stacked[1], stacked[2], stacked[3], None, ("",) * worlds))
+
+
+def _play(game: Any, player: Any, seed: int, frames: int) -> tuple[NDArray[Any], ...]:
+    game.reset(seed)
+    player.reset(seed)
+    for _ in range(40):
+        game.step(player.act(game.state()))
+    rows: list[tuple[Any, ...]] = []
+    action = np.zeros(25, np.float32)
+    for _ in range(frames):
+        frame, depth, _ids = game.render_buffers()
+        rows.append((frame, action, depth.astype(np.float16), np.asarray(game.state()["pose"], np.float32)))
+        action = player.act(game.state())
+        game.step(action)
+    return tuple(np.stack(column) for column in zip(*rows))
+
+
+def dream(model: WorldModel, twin: Twin, config: SimulatorConfig, *, follow: bool = False) -> tuple[Tensor, Tensor]:
+    """Dream on from the first frames with the game's actions: uint8 `[B, T, H, W, 3]`, errors `[B, T - 8]` of steps.
+
+    Args:
+        follow: take the game's poses instead of the motion head's.
+    """
+    simulator, clips = Simulator(model, config), twin.clips
+    assert clips.depth is not None and clips.pose is not None
+    frames, actions = torch.from_numpy(clips.frames), torch.from_numpy(clips.actions)
+    worlds = [
+        simulator.begin(
+            frames[b, :CONTEXT], seed=b, actions=actions[b, 1:CONTEXT],
+            depth=torch.from_numpy(clips.depth[b, :CONTEXT]), pose=torch.from_numpy(clips.pose[b, :CONTEXT]),
+        )  # fmt: skip
+        for b in range(len(frames))
+    ]
+    out, drift = [frames[:, t] for t in range(CONTEXT)], []
+    for t in range(CONTEXT, frames.shape[1]):
+        worlds = simulator.step(worlds, actions[:, t])
+        out.append(torch.stack([w.newest.frame.cpu() for w in worlds]))
+        position = torch.stack([w.newest.pose[:3] for w in worlds])
+        drift.append((position - torch.from_numpy(clips.pose[:, t, :3])).norm(dim=1))
+    return torch.stack(out, 1), torch.stack(drift, 1)
+
+
+def figures(dreamt: Tensor, twin: Twin, drift: Tensor) -> dict[str, float]:
+    """PSNR in dB of the mean squared error over worlds, detail against the game's, and position error in blocks."""
+    real = torch.from_numpy(twin.clips.frames)
+    values: dict[str, float] = {}
+    for horizon in HORIZONS:
+        t = CONTEXT + horizon - 1
+        if t >= real.shape[1]:
+            break
+        values[f"psnr_{horizon}"] = psnr(dreamt[:, t], real[:, t])
+        values[f"copy_{horizon}"] = psnr(real[:, CONTEXT - 1], real[:, t])
+        values[f"detail_{horizon}"] = detail(dreamt[:, t]) / detail(real[:, t])
+        values[f"position_{horizon}"] = float(drift[:, horizon - 1].median())
+    return values
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """dB of the mean squared error over everything, uint8 frames."""
+    return float(10 * torch.log10(255**2 / (a.float() - b.float()).pow(2).mean().clamp(min=1e-3)))
+
+
+def detail(frames: Tensor) -> float:
+    """Mean horizontal gradient, in grey levels."""
+    return float((frames[..., 1:, :].float() - frames[..., :-1, :].float()).abs().mean())
+
+
+def strip(dreamt: Tensor, twin: Twin, path: Path, worlds: int = 8) -> None:
+    """Write a PNG: odd rows the game, even rows the dream, columns at growing horizons."""
+    from PIL import Image
+
+    real = torch.from_numpy(twin.clips.frames)
+    columns = [CONTEXT - 1, *(CONTEXT + h - 1 for h in HORIZONS if CONTEXT + h <= real.shape[1])]
+    rows = []
+    for b in range(min(worlds, len(real))):
+        rows += [torch.cat(list(source[b, columns]), 1) for source in (real, dreamt)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(torch.cat(rows, 0).numpy()).save(path)

@@ -1,0 +1,101 @@
+"""Complete training runs as functions that return a configuration: change one by writing another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from worldsim.model.denoiser import DenoiserConfig
+from worldsim.model.motion import MotionConfig
+from worldsim.model.tokenizer import TokenizerConfig
+from worldsim.model.world_model import WorldModelConfig
+
+from .examples import ExampleConfig
+from .objective import ObjectiveConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a world's training, apart from where its clips come from."""
+
+    model: WorldModelConfig = field(default_factory=WorldModelConfig)
+    """The architecture."""
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    """What is asked of it."""
+    examples: ExampleConfig = field(default_factory=ExampleConfig)
+    """What it is shown."""
+    batch: int = 16
+    """Clips an optimiser step."""
+    clip: int = 40
+    """Frames a clip: how far back references can lie."""
+    rollout: tuple[float, ...] = (0.55, 0.25, 0.1, 0.1)
+    """Chances of training 1, 2, 3, ... frames in a row, each on the model's own last one."""
+    rollout_after: int = 300
+    """Optimiser steps before own predictions are used."""
+    learning_rate: float = 6e-4
+    """AdamW's, at its highest."""
+    weight_decay: float = 0.01
+    """AdamW's."""
+    warmup: int = 200
+    """Steps over which the learning rate rises."""
+    decay_start: float = 0.6
+    """Share of the run after which the learning rate falls to nothing."""
+    grad_clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.9995
+    """Limit of the weight average's decay."""
+    minutes: float | None = 60.0
+    """Length of the run; None if `steps` alone ends it."""
+    steps: int | None = None
+    """Largest number of optimiser steps."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 where it is fast."""
+    compile: bool = False
+    """Compile the denoiser."""
+    workers: int = 1
+    """Processes that play the game; 0 plays in the training process, to the bit the same every time."""
+    engines: int = 12
+    """Games a worker plays in turn."""
+    reuse: float = 32.0
+    """How often a frame is used before it is overwritten."""
+    memory_mb: float = 400.0
+    """Size of one worker's frames."""
+    threads: int | None = None
+    """Threads of matrix products; None leaves torch's choice."""
+    preview_minutes: float = 10.0
+    """Time between strips of real against generated frames."""
+    save_minutes: float = 5.0
+    """Time between checkpoints."""
+
+
+def debug() -> Recipe:
+    """A minute on a CPU: small frames, a small network, every part exercised."""
+    d = DenoiserConfig(height=48, width=80, channels=32, blocks=1, attention=1, head_size=32, cond=96)
+    return Recipe(
+        model=WorldModelConfig(d, MotionConfig(channels=32, cond=64)),
+        batch=8, clip=16, rollout_after=20, warmup=20, minutes=1.0, workers=1, engines=4, memory_mb=40,
+        preview_minutes=0.5, save_minutes=0.5, objective=ObjectiveConfig(shortcut_after=40),
+    )  # fmt: skip
+
+
+def cpu() -> Recipe:
+    """Hours on a laptop: 160x96 frames, the size that ships."""
+    return Recipe(model=WorldModelConfig(DenoiserConfig(channels=96)), minutes=240.0)
+
+
+def gpu() -> Recipe:
+    """25 minutes on one H100 or H200, with its own data made on the spot by the machine's cores."""
+    return replace(
+        cpu(), batch=96, minutes=25.0, learning_rate=8e-4, compile=True, workers=12, engines=16,
+        memory_mb=1500.0, reuse=48.0, warmup=300,
+    )  # fmt: skip
+
+
+def latent() -> Recipe:
+    """The `cpu` recipe on the latents of a learned autoencoder instead of pixels (for comparison)."""
+    base = cpu()
+    d = replace(
+        base.model.denoiser, tokenizer=TokenizerConfig(kind="autoencoder", factor=8),
+        channels=192, multipliers=(1, 2),
+    )  # fmt: skip
+    return replace(base, model=replace(base.model, denoiser=d))

@@ -1,0 +1,293 @@
+"""The simulator: a pure function from worlds and actions to the worlds a tick later, batched.
+
+    simulator = Simulator(model)
+    worlds = [simulator.begin(frames, seed=s) for s in range(4)]
+    worlds = simulator.step(worlds, actions)            # float32 [4, 25]
+    frames = [w.newest.frame for w in worlds]           # uint8 [H, W, 3]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from worldsim.actions import ACTION_SIZE, CAMERA
+from worldsim.model.camera import from_yaw_frame, to_yaw_frame, turn
+from worldsim.model.denoiser import Prediction
+from worldsim.model.noise import frame_noise, schedule
+from worldsim.model.references import References
+from worldsim.model.retrieval import coverage, retrieve, shrink_depth
+from worldsim.model.sampler import SAMPLERS
+from worldsim.model.tokenizer import float_to_frames, frames_to_float
+from worldsim.model.world_model import Held, WorldModel
+from worldsim.sim.state import KeyFrame, Memory, WorldState
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class SimulatorConfig:
+    """How frames are drawn from a trained world."""
+
+    steps: int = 2
+    """Sampler steps a frame."""
+    sampler: str = "euler"
+    """A name of `sampler.SAMPLERS`."""
+    memory: int = 128
+    """Older frames kept for retrieval."""
+    trust: float = 0.05
+    """Noise level that the model is told its own frames carry."""
+    precision: Precision = "auto"
+    """bfloat16 where the processor multiplies it fast, float32 elsewhere."""
+    key_distance: float = 0.5
+    """Blocks moved since the last remembered frame that make the next one worth remembering."""
+    key_angle: float = 10.0
+    """Degrees turned, likewise."""
+
+
+class Simulator:
+    """Draws the next frames of any number of worlds; holds weights and no state."""
+
+    def __init__(self, model: WorldModel, config: SimulatorConfig | None = None) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.config = config or SimulatorConfig()
+        self.device = model.usable.device
+        self.dtype = choose_precision(self.config.precision, self.device)
+        d = model.config.denoiser
+        self.height, self.width, self.slots, self.history = d.height, d.width, d.references, d.action_history
+
+    @torch.inference_mode()
+    def begin(
+        self,
+        frames: Tensor,
+        *,
+        seed: int,
+        episode: int = 0,
+        actions: Tensor | None = None,
+        depth: Tensor | None = None,
+        pose: Tensor | None = None,
+        pitch: float = 0.0,
+        caption: Tensor | None = None,
+    ) -> WorldState:
+        """Start a world from footage.
+
+        Args:
+            frames: uint8 `[T, H, W, 3]` of the model's size, T at least 1.
+            seed: key of the world's noise.
+            actions: `[T - 1, 25]` between the frames; none pressed if missing.
+            depth: `[T, H, W]` in blocks; estimated if missing.
+            pose: `[T, 5]`; integrated from the actions and the motion head if missing.
+            pitch: degrees of the first frame, where poses are missing.
+        """
+        steps = len(frames) - 1
+        actions = torch.zeros(steps, ACTION_SIZE) if actions is None else actions
+        start = torch.tensor([0.0, 0.0, 0.0, 0.0, pitch]) if pose is None else pose[0].float()
+        size = self.model.config.denoiser.caption_size
+        state = WorldState(
+            seed=seed, episode=episode, tick=0, recent=(), memory=Memory(),
+            actions=torch.zeros(self.history, ACTION_SIZE), past=torch.zeros(2, 3),
+            caption=torch.zeros(size) if caption is None else caption.float(),
+        )  # fmt: skip
+        for t in range(steps + 1):
+            if t > 0:
+                state, start = self._arrive(state, actions[t - 1], None if pose is None else pose[t].float())
+            known = None if depth is None else depth[t]
+            state = self._see(state, frames[t].to(self.device), known, start)
+        return state
+
+    @torch.inference_mode()
+    def step(self, worlds: Sequence[WorldState], actions: Tensor) -> list[WorldState]:
+        """Take one action in each world.
+
+        Args:
+            worlds: B worlds; they are not changed.
+            actions: `[B, 25]` degrees and keys.
+
+        Returns:
+            The B worlds a tick later. One whose numbers went wrong keeps its last frame and says so
+            in `failed`; the others are not touched by that.
+        """
+        shifted = torch.stack([w.actions for w in worlds]).roll(1, 1)
+        shifted[:, 0] = actions.float()
+        with self._autocast():
+            step = self._move(worlds, shifted)
+        pose = turn(torch.stack([w.newest.pose for w in worlds]), shifted[:, 0, CAMERA])
+        offset = from_yaw_frame(step, pose[:, 3])
+        pose = torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
+        references = self._references(worlds, pose)
+        prediction = self._draw(worlds, references, pose, step, shifted)
+        return self._advance(worlds, prediction, pose, offset, shifted)
+
+    def _draw(
+        self, worlds: Sequence[WorldState], references: References, pose: Tensor, step: Tensor, actions: Tensor
+    ) -> Prediction:
+        device, last = self.device, []
+        with self._autocast():
+            context = self.model.context(
+                references, pose.to(device), step.to(device), actions.to(device), self._captions(worlds)
+            )
+
+            def denoise(x: Tensor, level: Tensor, size: Tensor) -> Tensor:
+                prediction = self.model.denoise(x, level, size, context)
+                last[:] = [prediction]
+                return prediction.latents
+
+            sampler = SAMPLERS[self.config.sampler]
+            noise = self._noise(worlds, 0)
+            x = sampler(denoise, noise, schedule(self.config.steps), fresh_noise=lambda k: self._noise(worlds, k))
+        return replace(last[0], latents=x)
+
+    def _move(self, worlds: Sequence[WorldState], actions: Tensor) -> Tensor:
+        """The step `[B, 3]` in the level frame of the new yaw, on the CPU."""
+        pose = torch.stack([w.newest.pose for w in worlds])
+        yaw = pose[:, 3] + actions[:, 0, CAMERA][:, 1]
+        past = to_yaw_frame(torch.stack([w.past for w in worlds]), yaw[:, None].expand(-1, 2))
+        frames, depth = self._stack([w.newest for w in worlds])
+        device = self.device
+        step = self.model.move(frames, depth, pose[:, 4].to(device), actions.to(device), past.to(device)).cpu()
+        # A player that stands still must not creep away on the head's last decimals.
+        return torch.where(step.abs() < 0.004, 0.0, step)
+
+    def _references(self, worlds: Sequence[WorldState], pose: Tensor) -> References:
+        chosen = self._choose(worlds, pose)
+        flat = [key for row in chosen for key in row]
+        frames, depth = self._stack([key or worlds[0].newest for key in flat])
+        shape = (len(worlds), self.slots)
+        valid = torch.tensor([key is not None for key in flat]).view(shape)
+        poses = torch.stack([(key or worlds[0].newest).pose for key in flat]).unflatten(0, shape)
+        ticks = [
+            float(key.tick - w.tick - 1) if key else 0.0 for w, row in zip(worlds, chosen) for key in row
+        ]
+        return References(
+            frames=frames.unflatten(0, shape),
+            depth=depth.unflatten(0, shape),
+            pose=poses,
+            time=torch.tensor(ticks).view(shape),
+            noise_level=torch.full(shape, self.config.trust),
+            valid=valid,
+        ).to(self.device)
+
+    def _choose(self, worlds: Sequence[WorldState], pose: Tensor) -> list[list[KeyFrame | None]]:
+        """Slot by slot: the newest two frames, then those that show most of the rest of the view."""
+        rows: list[list[KeyFrame | None]] = [
+            [w.recent[0], w.recent[1] if len(w.recent) > 1 else None][: self.slots] for w in worlds
+        ]
+        wanted, longest = self.slots - 2, max(len(w.memory.frames) for w in worlds)
+        if wanted < 1 or longest == 0:
+            return [row + [None] * (self.slots - len(row)) for row in rows]
+        coarse, poses, valid = (
+            torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
+        )
+        aspect = self.width / self.height
+        seen = coverage(coarse, poses, pose, aspect)
+        newest = shrink_depth(torch.stack([w.newest.depth for w in worlds]).cpu())
+        newest_pose = torch.stack([w.newest.pose for w in worlds])
+        already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
+        picked = retrieve(seen, already, valid, wanted).tolist()
+        return [
+            row + [w.memory.frames[i] if i >= 0 else None for i in picks]
+            for row, w, picks in zip(rows, worlds, picked)
+        ]
+
+    def _advance(
+        self, worlds: Sequence[WorldState], prediction: Prediction, pose: Tensor, offset: Tensor, actions: Tensor
+    ) -> list[WorldState]:
+        latents = prediction.latents.float()
+        frames = float_to_frames(self.model.frame(latents))
+        depth = self.model.depth(prediction)[:, 0].half()
+        spread = (self.model.spread(prediction).mean((1, 2, 3)) * 127.5).tolist()
+        finite = (latents.isfinite().flatten(1).all(1).cpu() & offset.isfinite().all(1)).tolist()
+        signals = prediction.signals.float().cpu()
+        after = []
+        for i, w in enumerate(worlds):
+            if not finite[i]:
+                after.append(replace(w, failed="the model's numbers are not finite"))
+                continue
+            key = KeyFrame(frames[i], depth[i], pose[i], w.tick + 1)
+            after.append(
+                replace(
+                    self._remember(w), tick=w.tick + 1, recent=(key, w.newest), actions=actions[i],
+                    past=torch.stack([offset[i], w.past[0]]), uncertainty=spread[i], signals=signals[i],
+                )  # fmt: skip
+            )
+        return after
+
+    def _remember(self, world: WorldState) -> WorldState:
+        """Take the frame that is about to leave `recent` into the memory, if it shows something new."""
+        if len(world.recent) < 2:
+            return world
+        leaving, memory = world.recent[1], world.memory
+        if memory.frames:
+            moved = (leaving.pose - memory.frames[-1].pose).abs()
+            far = float(moved[:3].norm()) >= self.config.key_distance
+            if not far and float(moved[3:].max()) < self.config.key_angle:
+                return world
+        return replace(world, memory=memory.add(leaving, self.config.memory))
+
+    def _arrive(self, state: WorldState, action: Tensor, pose: Tensor | None) -> tuple[WorldState, Tensor]:
+        """Move along given footage: the pose after `action`, and the state that remembers the action."""
+        actions = torch.cat([action[None].float(), state.actions[:-1]])
+        if pose is None:
+            with self._autocast():
+                step = self._move([state], actions[None])
+            turned = turn(state.newest.pose, action[CAMERA].float())
+            pose = torch.cat([turned[:3] + from_yaw_frame(step, turned[3:4])[0], turned[3:]])
+        offset = pose[:3] - state.newest.pose[:3]
+        past = torch.stack([offset, state.past[0]])
+        return replace(state, actions=actions, past=past), pose
+
+    def _see(self, state: WorldState, frame: Tensor, depth: Tensor | None, pose: Tensor) -> WorldState:
+        known = self._estimate_depth(state, frame, pose) if depth is None else depth.to(self.device)
+        key = KeyFrame(frame, known.half(), pose, 0)
+        aged = tuple(replace(k, tick=k.tick - 1) for k in state.recent[:1])
+        memory = Memory(
+            tuple(replace(k, tick=k.tick - 1) for k in state.memory.frames), state.memory.coarse, state.memory.poses
+        )
+        state = self._remember(replace(state, memory=memory))
+        return replace(state, recent=(key, *aged))
+
+    def _estimate_depth(self, state: WorldState, frame: Tensor, pose: Tensor) -> Tensor:
+        """Ask the denoiser for the depth of a frame that is given whole."""
+        images = frames_to_float(frame[None])
+        held = Held(images, torch.ones_like(images[:, :1]))
+        blank = KeyFrame(frame, torch.ones(frame.shape[:2], device=self.device), pose, 0)
+        world = state if state.recent else replace(state, recent=(blank,))
+        references = self._references([world], pose[None])
+        if not state.recent:
+            references = replace(references, valid=torch.zeros_like(references.valid))
+        with self._autocast():
+            context = self.model.context(
+                references, pose[None].to(self.device), torch.zeros(1, 3, device=self.device),
+                world.actions[None].to(self.device), self._captions([world]), held,
+            )  # fmt: skip
+            one = torch.ones(1, device=self.device)
+            prediction = self.model.denoise(self._noise([world], 0), one, one, context)
+        return self.model.depth(prediction)[0, 0]
+
+    def _noise(self, worlds: Sequence[WorldState], step: int) -> Tensor:
+        shape = self.model.latent_shape
+        noise = [frame_noise(w.seed, w.episode, w.tick * 16 + step, shape) for w in worlds]
+        return torch.stack(noise).to(self.device)
+
+    def _captions(self, worlds: Sequence[WorldState]) -> Tensor:
+        return torch.stack([w.caption for w in worlds]).to(self.device)
+
+    def _stack(self, keys: Sequence[KeyFrame]) -> tuple[Tensor, Tensor]:
+        frames = frames_to_float(torch.stack([k.frame for k in keys]))
+        return frames, torch.stack([k.depth for k in keys]).float().unsqueeze(1)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """The type that matrix products use: bfloat16 on a GPU and on processors with AMX, unless told otherwise."""
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bfloat16" else torch.float32
+    fast = device.type == "cuda" or bool(torch.cpu._is_amx_tile_supported())
+    return torch.bfloat16 if fast else torch.float32

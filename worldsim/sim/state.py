@@ -1,0 +1,88 @@
+"""The state of one dreamt world: immutable, so that a copy, a fork and a snapshot cost nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from worldsim.model.retrieval import GRID, shrink_depth
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """A frame that was seen or dreamt, with what is needed to look at it from elsewhere."""
+
+    frame: Tensor
+    """uint8 `[H, W, 3]`."""
+    depth: Tensor
+    """float16 `[H, W]` in blocks."""
+    pose: Tensor
+    """`[5]`."""
+    tick: int
+    """When it was drawn, counted from the start of the dream."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Older frames worth looking at again, oldest first, with their coarse depth at hand."""
+
+    frames: tuple[KeyFrame, ...] = ()
+    coarse: Tensor | None = None
+    """`[N, 12, 20]`."""
+    poses: Tensor | None = None
+    """`[N, 5]`."""
+
+    def add(self, frame: KeyFrame, limit: int) -> Memory:
+        """A memory with one more frame; the oldest is forgotten beyond `limit`."""
+        coarse = shrink_depth(frame.depth[None]).to(frame.pose.device)
+        pose = frame.pose[None]
+        if self.coarse is not None and self.poses is not None:
+            coarse, pose = torch.cat([self.coarse, coarse])[-limit:], torch.cat([self.poses, pose])[-limit:]
+        return Memory((*self.frames, frame)[-limit:], coarse, pose)
+
+    def padded(self, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Coarse depth `[count, 12, 20]`, poses `[count, 5]` and validity `[count]`, filled up with empty places."""
+        coarse, poses = torch.ones(count, *GRID, device=device), torch.zeros(count, 5, device=device)
+        valid = torch.zeros(count, dtype=torch.bool, device=device)
+        if self.coarse is not None and self.poses is not None:
+            n = len(self.frames)
+            coarse[:n], poses[:n], valid[:n] = self.coarse, self.poses, True
+        return coarse, poses, valid
+
+
+@dataclass(frozen=True)
+class WorldState:
+    """Everything that decides a world's future, together with the model and the actions to come."""
+
+    seed: int
+    """Key of the world's noise."""
+    episode: int
+    """Second part of that key: counts resets."""
+    tick: int
+    """Actions taken; the third part of the key."""
+    recent: tuple[KeyFrame, ...]
+    """The newest frame and the one before it, if there was one."""
+    memory: Memory
+    actions: Tensor
+    """`[K, 25]` newest first."""
+    past: Tensor
+    """`[2, 3]` the last steps as world offsets, newest first, in blocks."""
+    caption: Tensor
+    """`[384]`."""
+    uncertainty: float = 0.0
+    """Mean expected error of the newest frame, in grey levels of 255."""
+    signals: Tensor | None = None
+    """`[S]` the heads' reading of the newest frame."""
+    failed: str = ""
+    """Why the world ended, if its numbers went wrong."""
+
+    @property
+    def newest(self) -> KeyFrame:
+        """The frame that is shown."""
+        return self.recent[0]
+
+    def fork(self, seed: int) -> WorldState:
+        """The same world with another future: only the noise differs."""
+        return replace(self, seed=seed)
