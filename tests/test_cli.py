@@ -128,7 +128,7 @@ def test_documented_commands_are_understood(line: str) -> None:
         ("fake --ticks x", "error parsing --ticks: invalid literal for int() with base 10: 'x'"),
         ("fake --ticks 1 --ticks 2", "--ticks: given twice; give it once"),
         ("fake stray", "unrecognized options: stray"),
-        ("worlds nowhere", "world 'nowhere': unknown"),
+        ("worlds nowhere", "world 'nowhere': no such world or folder"),
         ("bench engine --sizes 160", "size '160': expected WIDTHxHEIGHT"),
         ("bench engine --frames 0", "--frames: got 0, expected 1 or more"),
         ("bench env --env worldsim/Nothing-v0", "unknown to Gymnasium"),

@@ -7,14 +7,14 @@ import json
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from worldsim.errors import ResourceLimitError, UsageError
+from worldsim.data.disk import disk_errors, replace_file
+from worldsim.errors import UsageError
 
 Row = dict[str, Any]
 PACKAGES = ("worldsim", "torch", "numpy", "numba", "gymnasium")
@@ -90,16 +90,9 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         ResourceLimitError: the folder can't be written.
     """
-    try:
+    with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError as error:
-        raise ResourceLimitError(
-            f"{path}: can't be written: {error.strerror}; choose another folder"
-        ) from error
+        replace_file(path, text.encode())
 
 
 def _middle(values: list[Any]) -> Any:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from pathlib import Path
 
 import tyro
 
-import worldsim.worlds
-from worldsim.errors import UsageError
+from worldsim.locate import WORLDS, find_world, shipped_worlds
 
 CARD = "CARD.md"
 
@@ -18,39 +16,28 @@ CARD = "CARD.md"
 class WorldsOptions:
     """Which world to show."""
 
-    name: tyro.conf.Positional[str] = ""
-    """Print this world's card; without a name the worlds are listed."""
+    world: tyro.conf.Positional[str] = ""
+    """Print the card of this world (a shipped name or a folder); without it the shipped ones are listed."""
 
 
 def run(options: WorldsOptions) -> None:
-    """List the shipped worlds with the first line of their card, or print one card."""
-    worlds = shipped()
-    if not options.name:
-        for name, folder in worlds.items():
-            print(f"{name:<16} {_size(folder):>9}  {_title(folder)}")
-        if not worlds:
-            print("no world ships with this build; train one:  worldsim train world --help")
+    """List the shipped worlds with the first line of their card, or print one card.
+
+    Raises:
+        UsageError: no such world; near names are listed.
+    """
+    if options.world:
+        print("\n".join(_card(find_world(options.world)) or [f"{options.world}: has no {CARD}"]))
         return
-    if options.name not in worlds:
-        near = " or ".join(difflib.get_close_matches(options.name, worlds, 3) or sorted(worlds))
-        hint = f"did you mean {near}?" if near else "this build ships none"
-        raise UsageError(f"world {options.name!r}: unknown; {hint}")
-    card = worlds[options.name] / CARD
-    print(card.read_text(encoding="utf-8").rstrip() if card.is_file() else f"{options.name}: no card")
+    for name in shipped_worlds():
+        folder = WORLDS / name
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        title = next((line.strip("# ") for line in _card(folder) if line.strip("# ")), "")
+        print(f"{name:<12} {size / 2**20:6.1f} MiB  {title}")
+    if not shipped_worlds():
+        print("no world ships with this build; train one:  worldsim train world --help")
 
 
-def shipped() -> dict[str, Path]:
-    """Folders of `worldsim/worlds` that hold a world, by name."""
-    root = Path(worldsim.worlds.__path__[0])
-    return {folder.name: folder for folder in sorted(root.iterdir()) if any(folder.glob("*.json"))}
-
-
-def _title(folder: Path) -> str:
+def _card(folder: Path) -> list[str]:
     card = folder / CARD
-    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
-    return next((line.strip("# ") for line in lines if line.strip("# ")), "no card")
-
-
-def _size(folder: Path) -> str:
-    total = sum(p.stat().st_size for p in folder.iterdir())
-    return f"{total / 2**20:.1f} MiB"
+    return card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
