@@ -1,0 +1,154 @@
+"""The state of a world's training run, and one optimiser step of it."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import torch
+from torch import nn
+
+from worldsim.data.episode import ClipBatch
+from worldsim.errors import NumericalError
+from worldsim.model.tokenizer import float_to_frames
+from worldsim.model.world_model import WorldModel
+from worldsim.sim.simulator import choose_precision
+
+from .ema import EMA
+from .examples import ClipTensors, build_example
+from .objective import world_loss
+from .recipes import Recipe
+from .schedule import ema_decay, warmup_decay
+
+_BAD_STEPS = 3
+
+
+class WorldTrainer:
+    """Owns the model, its average, the optimiser and the random stream; knows no files and no clock."""
+
+    def __init__(self, recipe: Recipe, model: WorldModel, *, seed: int, device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        self.model = model.to(device)
+        self.ema = EMA(self.model, lambda n: ema_decay(n, recipe.ema))
+        trained = [p for n, p in self.model.named_parameters() if not n.startswith("tokenizer.")]
+        self.optimizer = torch.optim.AdamW(
+            trained, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay,
+            fused=device.type == "cuda",
+        )  # fmt: skip
+        self.parameters = trained
+        self.generator = torch.Generator().manual_seed(seed)
+        self.dtype = choose_precision(recipe.precision, device)
+        self.step_count, self.frames_seen, self.bad_steps = 0, 0, 0
+        if recipe.compile:
+            # In place, so that names in checkpoints stay those of the plain module.
+            self.model.denoiser.compile(dynamic=False)
+
+    def step(self, clips: ClipBatch, progress: float) -> dict[str, float]:
+        """One optimiser step on a batch; returns the mean losses of its frames.
+
+        Raises:
+            NumericalError: the loss was not finite several steps in a row.
+        """
+        self.model.train()
+        rate = self.recipe.learning_rate * warmup_decay(
+            progress, step=self.step_count, warmup_steps=self.recipe.warmup,
+            kind="linear", start=self.recipe.decay_start, floor=0.02,
+        )  # fmt: skip
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        frames = self._draw_rollout()
+        shortcut = frames == 1 and self._shortcut()
+        losses = self._accumulate(ClipTensors(clips, self.device), frames, shortcut)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
+        if self._finite(losses, float(norm)):
+            self.optimizer.step()
+            self.ema.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step_count += 1
+        self.frames_seen += frames * len(clips)
+        return {**losses, "grad_norm": float(norm), "learning_rate": rate}
+
+    def _accumulate(self, tensors: ClipTensors, frames: int, shortcut: bool) -> dict[str, float]:
+        """Train `frames` consecutive frames, each after the first with the model's own last frame as reference."""
+        start = torch.randint(4, tensors.length - frames + 1, (len(tensors.rows),), generator=self.generator)
+        sums: dict[str, float] = {}
+        for k in range(frames):
+            t = (start + k).to(self.device)
+            example = build_example(
+                tensors, t, self.recipe.examples, slots=self.recipe.model.denoiser.references,
+                history=self.recipe.model.denoiser.action_history, generator=self.generator,
+            )  # fmt: skip
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                outcome = world_loss(
+                    self.model, example, self.recipe.objective, generator=self.generator,
+                    hard=k < frames - 1, shortcut=shortcut,
+                )  # fmt: skip
+            (outcome.loss / frames).backward()  # type: ignore[no-untyped-call]
+            for name, part in {"loss": outcome.loss, **outcome.parts}.items():
+                sums[name] = sums.get(name, 0.0) + float(part.detach()) / frames
+            if k < frames - 1:
+                with torch.no_grad():
+                    frame = float_to_frames(self.model.frame(outcome.latents.float()))
+                    tensors.write(t, frame, self.model.depth(outcome.prediction))
+        return sums
+
+    def _draw_rollout(self) -> int:
+        draw = float(torch.rand((), generator=self.generator))
+        if self.step_count < self.recipe.rollout_after:
+            return 1
+        chances = torch.tensor(self.recipe.rollout).cumsum(0) / sum(self.recipe.rollout)
+        return 1 + int((chances < draw).sum())
+
+    def _shortcut(self) -> bool:
+        o = self.recipe.objective
+        draw = float(torch.rand((), generator=self.generator))
+        # Only one-frame passes can be shortcuts: their share is raised by as much as those are fewer.
+        share = o.shortcut * sum(self.recipe.rollout) / max(self.recipe.rollout[0], 1e-3)
+        return self.step_count >= o.shortcut_after and draw < share
+
+    def _finite(self, losses: dict[str, float], norm: float) -> bool:
+        if math.isfinite(norm) and all(math.isfinite(v) for v in losses.values()):
+            self.bad_steps = 0
+            return True
+        self.bad_steps += 1
+        if self.bad_steps > _BAD_STEPS:
+            raise NumericalError(
+                f"training: the loss was not finite {self.bad_steps} steps in a row at step {self.step_count}; "
+                "resume from the last checkpoint with a lower --set learning_rate"
+            )
+        return False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything a resumed run needs to go on to the bit."""
+        return {
+            "model": dict(self.model.state_dict()),
+            "ema": self.ema.state_dict(),
+            "optimizer": _keyed(self.optimizer.state_dict()),
+            "generator": self.generator.get_state(),
+            "step": self.step_count,
+            "frames": self.frames_seen,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict()` of a run with the same recipe."""
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(_unkeyed(state["optimizer"], self.optimizer.state_dict()))
+        self.generator.set_state(state["generator"])
+        self.step_count, self.frames_seen = int(state["step"]), int(state["frames"])
+
+
+def seed_everything(seed: int) -> None:
+    """Seed what initialises weights: torch's and Python's global streams."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+
+
+def _keyed(state: dict[str, Any]) -> dict[str, Any]:
+    """The optimiser's moments alone, with string keys, as JSON and safetensors need them."""
+    return {str(k): v for k, v in state["state"].items()}
+
+
+def _unkeyed(moments: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    return {"state": {int(k): v for k, v in moments.items()}, "param_groups": fresh["param_groups"]}

@@ -1,0 +1,271 @@
+"""Train a world:
+
+    worldsim train world --recipe debug --live worldsim/Voxel-v0 --minutes 1 --out runs/debug
+    worldsim train world --recipe cpu --data runs/recordings --out runs/mine --resume
+
+The run folder gets `world/` (weights and configuration: play it with `worldsim play --world DIR`),
+`state/` (what resuming needs), `metrics.jsonl`, `recipe.json` and `strips/`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from tqdm import tqdm
+
+from worldsim import registry
+from worldsim.checkpoint import find_world, load_checkpoint, load_into, save_checkpoint
+from worldsim.config import to_json, with_overrides
+from worldsim.data.episode import ClipBatch
+from worldsim.errors import ConfigError, UsageError
+from worldsim.model.world_model import WorldModel
+from worldsim.sim.simulator import SimulatorConfig
+from worldsim.tracking import Tracker
+from worldsim.training_state import load_training_state, save_training_state
+
+from . import preview
+from .recipes import Recipe
+from .schedule import Budget
+from .trainer import WorldTrainer, seed_everything
+
+WORLD_FOLDER, STATE_FOLDER = "world", "state"
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to train, from which clips, for how long and where to."""
+
+    recipe: str = "cpu"
+    """A recipe: debug, cpu or gpu."""
+    data: str | None = None
+    """Folder of recordings to learn from."""
+    live: str | None = None
+    """Game to learn from as it is played, without a disk; worldsim/Voxel-v0 unless --data is given."""
+    policy: str = "explorer"
+    """Scripted player of a live game."""
+    out: str = "runs/world"
+    """Run folder."""
+    minutes: float | None = None
+    """Minutes of training in this call, in place of the recipe's."""
+    steps: int | None = None
+    """Optimiser steps in total, in place of minutes."""
+    resume: bool = False
+    """Go on with the run in the folder."""
+    init: str | None = None
+    """World to start from: a shipped name or a folder."""
+    tokenizer: str | None = None
+    """Trained tokenizer's folder, for recipes on learned latents."""
+    seed: int = 0
+    """Decides initial weights, order and noise."""
+    device: str = "auto"
+    """cpu, cuda, or auto."""
+    set: tuple[str, ...] = ()
+    """Changes of the recipe, such as model.denoiser.channels=64."""
+    wandb: Literal["disabled", "offline", "online"] = "offline"
+    """Weights & Biases beside metrics.jsonl."""
+
+
+class Source(Protocol):
+    """An endless source of clips whose place can be saved."""
+
+    def sample(self) -> ClipBatch: ...
+    def state_dict(self) -> dict[str, int]: ...
+    def load_state_dict(self, state: dict[str, int]) -> None: ...
+    def close(self) -> None: ...
+
+
+def main(options: TrainOptions) -> Path:
+    """Train as told and return the folder of the trained world."""
+    recipe = _recipe(options)
+    device = _device(options.device)
+    out = Path(options.out)
+    _check_folder(out, options)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    seed_everything(options.seed)
+    trainer = WorldTrainer(recipe, _model(recipe, options), seed=options.seed, device=device)
+    source = _source(recipe, options)
+    seconds = 0.0
+    if options.resume:
+        state = load_training_state(out / STATE_FOLDER)
+        _check_recipe(recipe, state["recipe"])
+        trainer.load_state_dict(state["trainer"])
+        source.load_state_dict(state["source"])
+        seconds = float(state["seconds"])
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.json").write_text(json.dumps(to_json(recipe), indent=2) + "\n")
+    run = Run(trainer, source, recipe, options, out, seconds)
+    with Tracker(out, options.wandb, config=to_json(recipe)) as tracker:
+        try:
+            run.train(tracker)
+        finally:
+            source.close()
+    return out / WORLD_FOLDER
+
+
+class Run:
+    """The clock, the files and the progress bar around a trainer."""
+
+    def __init__(
+        self, trainer: WorldTrainer, source: Source, recipe: Recipe, options: TrainOptions, out: Path, seconds: float
+    ) -> None:
+        self.trainer, self.source, self.recipe, self.options, self.out = trainer, source, recipe, options, out
+        self.before, self.first_frame = seconds, trainer.frames_seen
+        self.budget = Budget(minutes=recipe.minutes, steps=recipe.steps)
+        self.twin: preview.Twin | None = None
+
+    def train(self, tracker: Tracker) -> None:
+        """Train until the budget is spent; Ctrl-C saves and ends."""
+        self._first_batch = self.source.sample()  # waits for the game before the clock starts
+        self.start = time.monotonic()
+        next_save, next_preview = self.recipe.save_minutes * 60, self.recipe.preview_minutes * 60
+        try:
+            with self._bar() as bar:
+                while (progress := self._progress()) < 1:
+                    losses = self.trainer.step(self._clips(), progress)
+                    self._report(bar, tracker, losses)
+                    if self._seconds() > next_save:
+                        next_save = self._seconds() + self.recipe.save_minutes * 60
+                        self.save()
+                    if self._seconds() > next_preview:
+                        next_preview = self._seconds() + self.recipe.preview_minutes * 60
+                        self.show(tracker)
+        finally:
+            self.save()
+        self.show(tracker)
+
+    def save(self) -> None:
+        """Write the averaged weights and the state of the run."""
+        trainer, seconds = self.trainer, self.before + self._seconds()
+        info = {
+            "step": trainer.step_count, "frames": trainer.frames_seen, "seconds": round(seconds, 1),
+            "engine": self.options.live if self.options.data is None else None,
+            "data": self.options.data, "recipe": self.options.recipe,
+        }  # fmt: skip
+        config = to_json(self.recipe.model)
+        save_checkpoint(self.out / WORLD_FOLDER, trainer.ema.module_state(), config, info=info, dtype=torch.float16)
+        state = {
+            "trainer": trainer.state_dict(), "source": self.source.state_dict(),
+            "seconds": seconds, "recipe": to_json(self.recipe),
+        }  # fmt: skip
+        save_training_state(self.out / STATE_FOLDER, state)
+
+    def show(self, tracker: Tracker) -> None:
+        """Dream along recorded play, write a strip and log its figures; takes no training time."""
+        began = time.monotonic()
+        d = self.recipe.model.denoiser
+        if self.twin is None:
+            engine = self.options.live or "worldsim/Voxel-v0"
+            size = {"width": d.width, "height": d.height}
+            self.twin = preview.record_twin(engine, "explorer", worlds=8, frames=preview.CONTEXT + 64, **size)
+        step = self.trainer.step_count
+        with self.trainer.ema.swap() as model:
+            assert isinstance(model, WorldModel)
+            dreamt, drift = preview.dream(model, self.twin, SimulatorConfig(precision=self.recipe.precision))
+            model.requires_grad_(True)
+        values = preview.figures(dreamt, self.twin, drift)
+        path = self.out / "strips" / f"step-{step:07d}.png"
+        preview.strip(dreamt, self.twin, path)
+        tracker.log({f"preview/{k}": v for k, v in values.items()}, step)
+        tracker.image("strip", path, step)
+        tqdm.write(f"step {step}: " + "  ".join(f"{k} {v:.2f}" for k, v in values.items() if k[:4] in ("psnr", "deta")))
+        self.start += time.monotonic() - began
+
+    def _clips(self) -> ClipBatch:
+        batch, self._first_batch = self._first_batch, None  # type: ignore[assignment]
+        return self.source.sample() if batch is None else batch
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self.start
+
+    def _progress(self) -> float:
+        return self.budget.progress(self.trainer.step_count, self._seconds())
+
+    @contextmanager
+    def _bar(self) -> Iterator[tqdm[Any]]:
+        unit = {"unit": "s", "bar_format": "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}"}
+        with tqdm(total=1000, desc="training", dynamic_ncols=True, mininterval=1.0, **unit) as bar:
+            yield bar
+
+    def _report(self, bar: tqdm[Any], tracker: Tracker, losses: dict[str, float]) -> None:
+        fps = (self.trainer.frames_seen - self.first_frame) / max(self._seconds(), 1e-6)
+        bar.n = int(1000 * self._progress())
+        bar.set_postfix_str(f"step {self.trainer.step_count} loss {losses['loss']:.3f} {fps:.0f} frames/s")
+        if self.trainer.step_count % 10 == 1:
+            values = {**losses, "frames": self.trainer.frames_seen, "frames_per_second": fps}
+            tracker.log(values, self.trainer.step_count)
+
+
+def _recipe(options: TrainOptions) -> Recipe:
+    recipe: Recipe = registry.resolve(registry.RECIPES, options.recipe, "recipe")()
+    recipe = with_overrides(recipe, list(options.set))
+    if options.steps is not None:
+        recipe = replace(recipe, steps=options.steps, minutes=options.minutes)
+    elif options.minutes is not None:
+        recipe = replace(recipe, minutes=options.minutes)
+    Budget(minutes=recipe.minutes, steps=recipe.steps)
+    return recipe
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device: got {name!r}, but torch sees no GPU; use --device cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"device: got {name!r}, expected cpu, cuda or auto") from error
+
+
+def _check_folder(out: Path, options: TrainOptions) -> None:
+    has_state = (out / STATE_FOLDER).is_dir()
+    if options.resume and not has_state:
+        raise UsageError(f"--resume: {out} holds no training run; leave out --resume to begin one")
+    if has_state and not options.resume:
+        raise UsageError(f"--out: {out} holds a training run; add --resume to go on, or choose another folder")
+    if options.data and options.live:
+        raise UsageError("--data and --live: got both, expected one source of clips")
+
+
+def _check_recipe(recipe: Recipe, before: dict[str, Any]) -> None:
+    now = to_json(recipe)
+    if now["model"] != before["model"]:
+        raise ConfigError("--resume: the model of the recipe differs from the run's; resume with the same recipe")
+
+
+def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
+    model = WorldModel(recipe.model)
+    if options.tokenizer:
+        load_into(model.tokenizer, load_checkpoint(options.tokenizer).tensors)
+    model.tokenizer.requires_grad_(False)
+    if options.init:
+        load_into(model, load_checkpoint(find_world(options.init)).tensors)
+        return model
+    d = recipe.model.denoiser
+    if options.data is None:
+        engine = registry.resolve(registry.ENGINES, options.live or "worldsim/Voxel-v0", "engine")
+        model.usable.copy_(torch.from_numpy(~engine(width=d.width, height=d.height).overlay_mask()))
+    return model
+
+
+def _source(recipe: Recipe, options: TrainOptions) -> Source:
+    d = recipe.model.denoiser
+    if options.data is not None:
+        from worldsim.data.dataset import ClipDataset
+
+        return ClipDataset(options.data, length=recipe.clip, batch=recipe.batch, seed=options.seed)
+    from worldsim.data.live import LiveSource
+
+    return LiveSource(
+        options.live or "worldsim/Voxel-v0", options.policy, length=recipe.clip, batch=recipe.batch,
+        workers=recipe.workers, seed=options.seed, width=d.width, height=d.height, engines=recipe.engines,
+        reuse=recipe.reuse, memory_mb=recipe.memory_mb,
+    )  # fmt: skip
