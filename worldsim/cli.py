@@ -78,7 +78,8 @@ def _call(name: str, rest: list[str]) -> int:
         summary=command.summary,
         examples=command.examples,
     )
-    return int(_load(command.run)(options) or 0)
+    result = _load(command.run)(options)
+    return result if isinstance(result, int) else 0
 
 
 def _load(path: str) -> Any:

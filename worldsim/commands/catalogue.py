@@ -98,7 +98,7 @@ COMMANDS: dict[str, Command] = {
         "frames a second of training",
         "worldsim.bench.train:run",
         "worldsim.bench.train:TrainBenchOptions",
-        ("worldsim bench train --recipe cpu --minutes 1",),
+        ("worldsim bench train --recipe cpu --json train.json",),
     ),
     "bench env": Command(
         "steps a second of environments through the Gymnasium API",

@@ -1,0 +1,89 @@
+"""`worldsim record`: episodes of any environment, played by a policy or a person."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Any, Literal
+
+from worldsim.errors import UsageError
+from worldsim.play.options import DREAM, GAME, PlayOptions
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordOptions:
+    """Episodes are committed one by one: Ctrl-C keeps those that are complete, and the open one as truncated."""
+
+    out: str
+    """Folder of the dataset; one that is there already is continued."""
+    env: str = GAME
+    """Any Gymnasium id."""
+    policy: str = "explorer"
+    """Who plays: explorer, random or human. The explorer needs MineRL's action space."""
+    episodes: int = 1
+    """How many episodes."""
+    steps: int = 600
+    """Most actions an episode (600 are 30 seconds of play); a person ends episodes with the key G."""
+    seed: int = 0
+    """Seed of the first episode; the next ones follow."""
+    world: str | None = None
+    """World of worldsim/Dream-v0: a shipped name or a folder."""
+    sampler_steps: int | None = None
+    """Sampler steps a frame of worldsim/Dream-v0; default: what the world was made for."""
+    device: str | None = None
+    """Device of worldsim/Dream-v0, such as cuda."""
+    width: int | None = None
+    """Width of worldsim/Voxel-v0's frames, a multiple of 16."""
+    height: int | None = None
+    """Height of worldsim/Voxel-v0's frames, a multiple of 16."""
+    depth: bool = True
+    """Record depth where the environment has it."""
+    wandb: Literal["disabled", "offline", "online"] = "disabled"
+    """Also log a summary and a video of each episode to Weights & Biases."""
+
+
+def run(options: RecordOptions) -> None:
+    """Record and say what was written."""
+    if options.policy == "human":
+        _by_hand(options)
+        return
+    from worldsim.data.rollout import record
+
+    report = record(
+        options.env,
+        options.policy,
+        episodes=options.episodes,
+        steps=options.steps,
+        out=options.out,
+        seed=options.seed,
+        depth=options.depth,
+        wandb_mode=options.wandb,
+        env_options=_arguments(options),
+        progress=sys.stderr.isatty(),
+    )
+    frames = sum(report.steps) + len(report.steps)
+    print(
+        f"{report.folder}: {len(report.episodes)} episodes, {frames} frames of {report.env} by {report.policy}"
+    )
+
+
+def _by_hand(options: RecordOptions) -> None:
+    from worldsim.play.player import human_rollout
+
+    if options.wandb != "disabled":
+        raise UsageError("--wandb: not with --policy human; record first and log later")
+    arguments = _arguments(options)
+    chosen = PlayOptions(env=options.env, seed=options.seed, **arguments)
+    human_rollout(options.env, options.episodes, options.out, options=chosen)
+
+
+def _arguments(options: RecordOptions) -> dict[str, Any]:
+    """What the environment is made with; an option that it does not have is refused."""
+    of_dream = {"world": options.world, "steps": options.sampler_steps, "device": options.device}
+    of_game = {"width": options.width, "height": options.height}
+    for env_id, group in ((DREAM, of_dream), (GAME, of_game)):
+        given = [name for name, value in group.items() if value is not None]
+        if given and options.env != env_id:
+            names = ", ".join("--sampler-steps" if name == "steps" else f"--{name}" for name in given)
+            raise UsageError(f"{names}: for --env {env_id} only, got --env {options.env}")
+    return {name: value for name, value in {**of_dream, **of_game}.items() if value is not None}
