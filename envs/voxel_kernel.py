@@ -1,0 +1,35 @@
+"""How the game's functions are compiled: cached, exact arithmetic, stale caches refused.
+
+Numba's cache looks at the file of a function alone. Kernels here call kernels of sibling files,
+so the stamp of the cache is the hash of all of them: an edit anywhere compiles again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile `function` with numba: no fastmath (results have to be the same everywhere), cached on disk."""
+    try:
+        dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # nowhere to keep a cache (a read-only machine): compile in each process
+        return numba.njit(nogil=True, error_model="numpy")(function)
+    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(cache_file, "_source_stamp"):
+        cache_file._source_stamp = _sources_digest()
+    return dispatcher
+
+
+@functools.cache
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("voxel_*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
