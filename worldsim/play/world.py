@@ -1,0 +1,141 @@
+"""One Gymnasium env as something to play: frames, a past to go back to, ends and failures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.actions import Action
+from worldsim.errors import UsageError
+from worldsim.play.history import History, Moment
+
+FRAME_KEYS = ("frame", "pov", "rgb")
+"""Names under which envs with dict observations keep the picture."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a world: what a recording has to know beside the two moments."""
+
+    moment: Moment
+    reward: float
+    terminated: bool
+    truncated: bool
+
+
+class World:
+    """A Gymnasium env, its past and its present; real and learned worlds look the same.
+
+    `moment` is the present: frame, tick and info. Errors of the env pass through and leave the
+    present as it was.
+    """
+
+    def __init__(self, env: Any, *, title: str, generated: bool) -> None:
+        self.env = env
+        self.title = title
+        self.generated = generated
+        self.seed: int | None = None
+        self.history = History()
+        self.world_id = str(getattr(env.unwrapped, "world_id", getattr(env.spec, "id", title)))
+        self.can_rewind = hasattr(env.unwrapped, "clone_state") and hasattr(env.unwrapped, "restore_state")
+
+    @property
+    def moment(self) -> Moment:
+        """The present."""
+        return self.history.newest
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the frames, known before the first reset."""
+        space = self.env.observation_space
+        for key in FRAME_KEYS:
+            if hasattr(space, "spaces") and key in space.spaces:
+                space = space.spaces[key]
+        height, width = space.shape[:2]
+        return int(width), int(height)
+
+    def reset(self, seed: int, options: dict[str, Any] | None = None) -> Moment:
+        """Begin a new episode; `options` may hold footage to start from (`frames`, `actions`).
+
+        Only a reset without footage is named by its seed.
+        """
+        observation, info = self.env.reset(seed=seed, options=options)
+        self.seed = None if options else seed
+        self.history.start(Moment(0, frame_of(observation), _kept(info)), self._snapshot())
+        return self.moment
+
+    def step(self, action: Action) -> Step:
+        """Live one tick; call it only while `moment.ended` is None."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        ended = _end(bool(terminated), bool(truncated), info)
+        moment = Moment(self.moment.tick + 1, frame_of(observation), _kept(info), action, ended)
+        wanted = self.can_rewind and self.history.wants_snapshot(moment.tick)
+        self.history.add(moment, self._snapshot() if wanted else None)
+        return Step(moment, float(reward), bool(terminated), bool(truncated))
+
+    def rewind_to(self, tick: int) -> Moment:
+        """Stand at `tick`, or as near as the history goes, exactly as one stood there before.
+
+        Raises:
+            UsageError: the env has no `clone_state` and `restore_state`.
+        """
+        if not self.can_rewind:
+            raise UsageError(f"{self.world_id}: has no clone_state, so it can't be rewound")
+        target = self.history.at(tick)
+        snapshot, actions = self.history.way_to(target.tick)
+        self.env.unwrapped.restore_state(snapshot)
+        for action in actions:
+            self.env.step(action)
+        self.history.cut_after(target.tick)
+        return self.moment
+
+    def footage(self, count: int) -> dict[str, Any]:
+        """The last `count` frames as reset options for a learned world: it goes on from there.
+
+        `frames` uint8 [T, H, W, 3], `actions` T - 1 dicts, `pitch` in degrees and `depth`
+        float32 [H, W] of the newest frame where the world knows them.
+        """
+        moments = self.history.last(count)
+        options: dict[str, Any] = {
+            "frames": np.stack([m.frame for m in moments]),
+            "actions": [m.action for m in moments[1:]],
+        }
+        pose = self.moment.info.get("state", {}).get("pose")
+        if pose is not None:
+            options["pitch"] = float(pose[4])
+        return options
+
+    def close(self) -> None:
+        """Close the env."""
+        self.env.close()
+
+    def _snapshot(self) -> object:
+        return self.env.unwrapped.clone_state() if self.can_rewind else object()
+
+
+def frame_of(observation: Any) -> NDArray[np.uint8]:
+    """The picture uint8 [H, W, 3] in an observation: the array itself, or a dict's `frame`, `pov`, `rgb`.
+
+    Raises:
+        UsageError: there is no such picture.
+    """
+    if isinstance(observation, dict):
+        observation = next((observation[k] for k in FRAME_KEYS if k in observation), None)
+    frame = np.asarray(observation)
+    if frame.ndim != 3 or frame.shape[-1] != 3 or frame.dtype != np.uint8:
+        raise UsageError(f"observation: got {frame.dtype} {frame.shape}, expected a picture uint8 [H, W, 3]")
+    return frame
+
+
+def _kept(info: dict[str, Any]) -> dict[str, Any]:
+    return {key: info[key] for key in ("state", "uncertainty") if key in info}
+
+
+def _end(terminated: bool, truncated: bool, info: dict[str, Any]) -> str | None:
+    if not terminated and not truncated:
+        return None
+    reason = info.get("reason") or info.get("truncated_reason")
+    return str(reason) if reason else ("the episode is over" if terminated else "the episode was cut off")

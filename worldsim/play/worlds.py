@@ -1,0 +1,75 @@
+"""Opening the env that an id names, with just the options that it understands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worldsim.actions import KEYS
+from worldsim.errors import UsageError
+from worldsim.play.options import DREAM, GAME, PlayOptions
+from worldsim.play.world import World
+from worldsim.registry import register_envs
+
+PARTNERS = {DREAM: GAME, GAME: DREAM}
+"""The other world that Tab and B show."""
+
+
+def open_world(env_id: str, options: PlayOptions, size: tuple[int, int] | None = None) -> World:
+    """Make the env and look whether it can be played.
+
+    Args:
+        size: (width, height) for a game that is to stand beside another world.
+
+    Raises:
+        UsageError: an unknown id, an option that the env doesn't take, or foreign spaces.
+    """
+    import gymnasium
+
+    register_envs()
+    arguments = _arguments(env_id, options, size)
+    try:
+        env = gymnasium.make(env_id, disable_env_checker=True, **arguments)
+    except gymnasium.error.Error as error:
+        known = ", ".join(sorted(PARTNERS))
+        raise UsageError(f"--env {env_id}: {_first_line(error)}; worlds here: {known}") from error
+    try:
+        _check_spaces(env_id, env)
+    except UsageError:
+        env.close()
+        raise
+    generated = _is_generated(env_id, env)
+    title = {DREAM: "dream", GAME: "game"}.get(env_id, env_id)
+    return World(env, title=title, generated=generated)
+
+
+def _arguments(env_id: str, options: PlayOptions, size: tuple[int, int] | None) -> dict[str, Any]:
+    if env_id == DREAM:
+        if size is None and options.env == DREAM and (options.width or options.height):
+            raise UsageError(
+                "--width and --height: a learned world has its own size; use --scale for the window"
+            )
+        chosen = {"world": options.world, "steps": options.steps, "device": options.device}
+    elif env_id == GAME:
+        width, height = size or (options.width, options.height)
+        chosen = {"width": width, "height": height}
+    else:
+        chosen = {}
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def _check_spaces(env_id: str, env: Any) -> None:
+    names = set(getattr(env.action_space, "spaces", {}))
+    missing = sorted({*KEYS, "camera"} - names)
+    if missing:
+        raise UsageError(
+            f"--env {env_id}: its actions lack {', '.join(missing[:4])}; expected MineRL's action dict"
+        )
+
+
+def _is_generated(env_id: str, env: Any) -> bool:
+    world_id = str(getattr(env.unwrapped, "world_id", env_id))
+    return bool(getattr(env.unwrapped, "generated", world_id.startswith(DREAM)))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
