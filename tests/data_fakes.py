@@ -106,3 +106,34 @@ def alive(pid: int) -> bool:
         except OSError:
             return False
         return not os.path.exists("/proc")
+
+
+def make_episode(
+    length: int = 30, *, seed: int = 0, width: int = 32, height: int = 20, depth: bool = True
+) -> Any:
+    """An episode of noise and its columns."""
+    from worldsim.data.episode import Episode
+
+    rng = np.random.default_rng(seed)
+    frames = length + 1
+    state = TinyEngine().state()
+    columns = {
+        name: np.stack([np.asarray(value)] * frames)
+        for name, value in state.items()
+        if name not in ("caption", "events")
+    }
+    columns["pose"] = rng.normal(size=(frames, 5)).astype(np.float32)
+    columns["slot"] = np.arange(frames) % 9
+    actions = rng.integers(0, 2, (length, ACTION_SIZE)).astype(np.float32)
+    actions[:, CAMERA] = rng.normal(size=(length, 2))
+    return Episode(
+        frames=rng.integers(0, 256, (frames, height, width, 3), dtype=np.uint8),
+        actions=actions,
+        rewards=rng.normal(size=length).astype(np.float32),
+        terminated=bool(seed % 2),
+        truncated=not seed % 2,
+        columns=columns,
+        depth=rng.uniform(0, 512, (frames, height, width)).astype(np.float16) if depth else None,
+        captions=[f"a plain at noon {i}" for i in range(frames)],
+        meta={"env": "tiny", "seed": seed, "policy": "noise", "action_space": "minerl", "fps": 20.0},
+    )
