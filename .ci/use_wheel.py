@@ -1,0 +1,21 @@
+"""Uses an installed wheel from outside the repository whose path is given; run by .ci/run."""
+
+import sys
+from importlib.util import find_spec
+
+import gymnasium
+
+import worldsim
+
+FOLDERS = "agents bench commands data envs model play sim train worlds".split()
+
+assert not worldsim.__file__.startswith(sys.argv[1]), worldsim.__file__
+for folder in FOLDERS:
+    assert find_spec(f"worldsim.{folder}"), f"worldsim.{folder} is not in the wheel"
+for env_id in ("worldsim/Voxel-v0", "worldsim/Dream-v0"):
+    env = gymnasium.make(env_id)
+    env.reset(seed=1)
+    observation, *_ = env.step(env.action_space.sample())
+    assert env.observation_space.contains(observation)
+    env.close()
+    print(env_id, "made, reset and stepped from the wheel")
