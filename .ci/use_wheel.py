@@ -7,7 +7,7 @@ import gymnasium
 
 import worldsim
 
-FOLDERS = "agents bench commands data envs model play sim train worlds".split()
+FOLDERS = ["agents", "bench", "commands", "data", "envs", "model", "play", "sim", "train", "worlds"]
 
 assert not worldsim.__file__.startswith(sys.argv[1]), worldsim.__file__
 for folder in FOLDERS:
