@@ -93,6 +93,7 @@ def test_overrides() -> None:
     [
         ("size", "expected key=value"),
         ("nope=1", "no key 'nope' here; keys: size"),
+        ("wdiths=1", r"no key 'wdiths' here; did you mean widths\?"),
         ("inner.nope=1", "no key 'nope' here; keys: rate, name"),
         ("size.deeper=1", "no key 'deeper' here; keys: none"),
         ("size=big", r"--set\.size: got 'big', expected int"),

@@ -30,7 +30,9 @@ def from_json(kind: type[T], values: Any, where: str = "config") -> T:
         ConfigError: an unknown key (near names are listed), a wrong type or a number that is not finite.
     """
     if not isinstance(values, dict):
-        raise ConfigError(f"{where}: got {type(values).__name__}, expected an object of {kind.__name__} fields")
+        raise ConfigError(
+            f"{where}: got {type(values).__name__}, expected an object of {kind.__name__} fields"
+        )
     hints = typing.get_type_hints(kind)
     names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in values:
@@ -55,8 +57,10 @@ def with_overrides(config: T, overrides: list[str]) -> T:
         node: Any = values
         for part in [*parents, last]:
             if not isinstance(node, dict) or part not in node:
-                keys = ", ".join(node) if isinstance(node, dict) else "none"
-                raise ConfigError(f"--set {text}: no key {part!r} here; keys: {keys}")
+                keys = list(node) if isinstance(node, dict) else []
+                near = difflib.get_close_matches(part, keys, 3)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"keys: {', '.join(keys) or 'none'}"
+                raise ConfigError(f"--set {text}: no key {part!r} here; {hint}")
             parent, node = node, node[part]
         parent[last] = _parse(raw)
     return from_json(type(config), values, "--set")
