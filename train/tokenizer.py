@@ -116,12 +116,15 @@ class Run:
         """Train until the budget is spent; a signal ends it after a step, with everything saved."""
         recipe, trainer = self.trainer.recipe, self.trainer
         budget = Budget(recipe.minutes, recipe.steps)
-        save, strip = _Timer(recipe.save_minutes), _Timer(recipe.strip_minutes)
-        report, first_frame, began = _Timer(1 / 60), trainer.frames, 0.0
+        save, strip, report = _Timer(recipe.save_minutes), _Timer(recipe.strip_minutes), _Timer(1 / 60)
+        first_frame, began = trainer.frames, 0.0
         with Interrupt() as interrupt, _bar() as bar:
             while (progress := budget.progress(trainer.step, self.seconds)) < 1.0 and not interrupt.asked:
                 frames = _flat(self.source.sample())
-                began = began or time.monotonic()  # once the game has come up
+                if not began:  # the game has come up
+                    began = time.monotonic()
+                    for timer in (save, strip, report):
+                        timer.restart()
                 figures = trainer.train_step(frames, progress)
                 self.seconds = time.monotonic() - began
                 if report.due():
@@ -170,12 +173,15 @@ class _Timer:
 
     def __init__(self, minutes: float) -> None:
         self._seconds = 60.0 * minutes
+        self.restart()
+
+    def restart(self) -> None:
         self._last = time.monotonic()
 
     def due(self) -> bool:
         if time.monotonic() - self._last < self._seconds:
             return False
-        self._last = time.monotonic()
+        self.restart()
         return True
 
 
