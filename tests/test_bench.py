@@ -61,6 +61,8 @@ def test_at_least(value: float) -> None:
     [
         "bench engine --sizes 64x48 --frames 3 --repeats 2",
         "bench env --env worldsim/Voxel-v0 --steps 3 --repeats 2",
+        "bench data --size 64x48 --episodes 1 --steps 10 --length 4 --batch 2 --batches 1 --repeats 1",
+        "bench play --env worldsim/Voxel-v0 --ticks 5 --repeats 1",
         "bench env --env worldsim/Dream-v0 --steps 2 --repeats 1",
     ],
 )
