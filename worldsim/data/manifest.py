@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ DEPTH_CHUNK = 32
 MAX_COLUMNS = 256
 MAX_PER_TICK = 65_536
 _KINDS = "biufU"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,10 @@ def _array(field: _Fields, name: str, value: Any, frames: int) -> tuple[str, tup
 
 def _file(field: _Fields, name: str, value: Any) -> tuple[int, str]:
     facts = _Fields(value if isinstance(value, dict) else {}, f"{field.where}: files.{name}")
-    return facts.integer("size", 0, 2**48), str(facts.values.get("sha256"))
+    sha256 = facts.values.get("sha256")
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise facts.error("sha256", sha256, "64 hex digits")
+    return facts.integer("size", 0, 2**48), sha256
 
 
 class _Fields:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any
@@ -178,7 +179,8 @@ def write_video(
                 sync_file(file)
             os.replace(fresh, target)
     finally:
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there any more, or never was
+            fresh.unlink()
 
 
 def _even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
