@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +141,10 @@ def test_mixed_sizes_are_refused(folder: Path) -> None:
         store.write(make_episode(20, width=16))
     with pytest.raises(DatasetError, match="differ in size"):
         ClipDataset(folder, length=2)
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    example = Path(__file__).parents[1] / "examples" / "record_and_read.py"
+    command = [sys.executable, str(example), "--out", str(tmp_path / "out"), "--steps", "15"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "frames (4, 12, 96, 160, 3)" in done.stdout

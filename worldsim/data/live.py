@@ -100,6 +100,11 @@ class LiveSource:
         self._draws += 1
         return clips
 
+    @property
+    def played(self) -> int:
+        """Ticks that the workers have played so far; 0 without workers."""
+        return 0 if self._crew is None else int(self._crew.ring.heads.sum())
+
     def state_dict(self) -> dict[str, int]:
         """Where the stream stands, as JSON values."""
         return {"seed": self._seed, "draws": self._draws}

@@ -14,12 +14,11 @@ import numpy as np
 
 from worldsim import registry
 from worldsim.actions import to_dict
-from worldsim.data.folder import ROOT
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import MissingDependency, UsageError
 
-HUMAN: dict[str, str] = {"human": "worldsim.play.player:human_rollout"}
-"""Who lets a person play and records it: `human_rollout(env_id, episodes, out)`."""
+HUMAN: dict[str, str] = {"human": "worldsim.play.record:record_human"}
+"""Who lets a person play: `record_human(env, *, episodes, steps, seed)`, with `env` a `Recorder`."""
 
 WandbMode = Literal["disabled", "offline", "online"]
 MAX_EPISODES = 1_000_000
@@ -54,8 +53,7 @@ def record(
 
     Args:
         env_id: any Gymnasium id.
-        policy: `explorer`, `random` or `human`. The explorer needs MineRL's action space. A human
-            plays in a window, which ends episodes; `steps`, `seed` and `env_options` are not used.
+        policy: `explorer`, `random` or `human`. The explorer needs MineRL's action space.
         out: the dataset's folder; an existing dataset is continued.
         seed: episode `i` is reset with `seed + i`, and its player is seeded from the same number.
         wandb_mode: `disabled`, `offline` or `online`: also log a summary and a video of each episode.
@@ -73,15 +71,15 @@ def record(
     _in_range("seed", seed, 0, 2**64 - episodes)
     if policy not in registry.POLICIES and policy not in HUMAN:
         registry.resolve({**registry.POLICIES, **HUMAN}, policy, "policy")
-    known = _known(out)
-    if policy in HUMAN:
-        registry.resolve(HUMAN, policy, "policy")(env_id, episodes, str(out))
-    else:
-        env = Recorder(make(env_id, env_options or {}), out, policy=policy, depth=depth)
-        try:
+    env = Recorder(make(env_id, env_options or {}), out, policy=policy, depth=depth)
+    known = len(env.store)
+    try:
+        if policy in HUMAN:
+            registry.resolve(HUMAN, policy, "policy")(env, episodes=episodes, steps=steps, seed=seed)
+        else:
             _play(env, policy, episodes, steps, seed, progress)
-        finally:
-            env.close()
+    finally:
+        env.close()
     report = _report(out, known, env_id, policy)
     if wandb_mode != "disabled":
         _track(report, wandb_mode)
@@ -199,11 +197,6 @@ def _track(report: RecordReport, wandb_mode: WandbMode) -> None:
             tracker.video("episode", path, step)
     finally:
         tracker.close()
-
-
-def _known(out: str | os.PathLike[str]) -> int:
-    """How many episodes were there before."""
-    return len(EpisodeStore(out)) if (Path(out) / ROOT).exists() else 0
 
 
 def _in_range(name: str, value: int, low: int, high: int) -> None:
