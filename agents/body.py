@@ -22,17 +22,22 @@ class Body:
     """The player's senses; whatever the world does not tell is estimated or harmlessly assumed.
 
     Angles are degrees (pitch + = down), positions and heights are blocks. `target` is the block id
-    in reach, 0 when nothing is, None when the world does not say.
+    in reach, 0 when nothing is, None when the world does not say. `land` and `open` are where the
+    player last stood after a second outside water, and after two outside any cave.
     """
 
     def __init__(self) -> None:
-        self.pitch = self.x = self.y = self.z = 0.0
+        self.pitch = self.yaw = self.x = self.y = self.z = 0.0
         self.on_ground, self.in_water, self.contact = True, False, False
-        self.contact_ticks = self.water_ticks = self.cave_ticks = self.age = 0
+        self.contact_ticks = self.water_ticks = self.cave_ticks = self._open_ticks = self._dry_ticks = (
+            self.age
+        ) = 0
         self.target: int | None = None
         self.place: tuple[int, int, int] | None = None
         self.broken = False
         self.counts: list[int] | None = None
+        self.land: tuple[float, float, float] | None = None
+        self.open: tuple[float, float, float] | None = None
         self._trail: list[tuple[float, float]] = []
 
     def sense(self, state: Mapping[str, Any]) -> None:
@@ -40,9 +45,9 @@ class Body:
         get = state.get
         pose = get("pose")
         if pose is not None:
-            x, y, z, _, pitch = pose.tolist()
-            if math.isfinite(x + y + z + pitch):  # a learned world may predict nonsense
-                self.x, self.y, self.z, self.pitch = x, y, z, pitch
+            x, y, z, yaw, pitch = pose.tolist()
+            if math.isfinite(x + y + z + yaw + pitch):  # a learned world may predict nonsense
+                self.x, self.y, self.z, self.yaw, self.pitch = x, y, z, yaw, pitch
             if self.age % _EVERY == 0:
                 self._trail = [*self._trail[1 - _KEPT :], (self.x, self.z)]
         self.age += 1
@@ -54,7 +59,15 @@ class Body:
         self._see(get("target"), get("events"))
         counts = get("counts")
         self.counts = None if counts is None else counts.tolist()
-        self.cave_ticks = self.cave_ticks + 1 if "cave" in str(get("caption", "")) else 0
+        self._note_cover("cave" in str(get("caption", "")))
+        self._dry_ticks = 0 if self.in_water else self._dry_ticks + 1
+        if pose is not None and self.on_ground:
+            here = (self.x, self.y, self.z)
+            self.land = here if self._dry_ticks > 20 or self.land is None else self.land
+            self.open = here if self._open_ticks > 40 else self.open
+
+    def _note_cover(self, cave: bool) -> None:
+        self.cave_ticks, self._open_ticks = (self.cave_ticks + 1, 0) if cave else (0, self._open_ticks + 1)
 
     def _see(self, target: Any, events: Any) -> None:
         if target is None:
@@ -75,6 +88,15 @@ class Body:
         """Count from here again whether the player is stuck."""
         self._trail = []
 
+    def bearing(self, x: float, z: float) -> float:
+        """Degrees to turn right, -180 .. 180, so as to face a place; good to half a degree."""
+        turn = _angle(self.x - x, z - self.z) - self.yaw
+        return turn - 360.0 * math.floor(turn / 360.0 + 0.5)
+
+    def distance(self, x: float, z: float) -> float:
+        """Horizontal distance to a place, in blocks."""
+        return math.sqrt((x - self.x) ** 2 + (z - self.z) ** 2)
+
     def room(self, turn: float) -> float:
         """The pitch change nearest to `turn` that ends within ±88 degrees, so that it can be undone exactly."""
         return min(88.0, max(-88.0, self.pitch + turn)) - self.pitch
@@ -92,8 +114,18 @@ class Body:
         for key in keys:
             vector[INDEX[key]] = 1.0
         vector[_PITCH], vector[_YAW] = pitch, yaw
-        self.pitch = min(90.0, max(-90.0, self.pitch + pitch))
+        self.pitch, self.yaw = min(90.0, max(-90.0, self.pitch + pitch)), self.yaw + yaw
         return vector
+
+
+def _angle(east: float, north: float) -> float:
+    """atan2(east, north) in degrees within 0.3, from products alone: see `Dice`."""
+    a, b = abs(east), abs(north)
+    ratio = min(a, b) / max(a, b, 1e-9)
+    angle = ratio * (45.0 + 15.64 * (1.0 - ratio))
+    angle = 90.0 - angle if a > b else angle
+    angle = 180.0 - angle if north < 0 else angle
+    return -angle if east < 0 else angle
 
 
 Behaviour = Callable[[Body, Dice], Iterator[Vector]]

@@ -35,10 +35,13 @@ def pitch_goal(dice: Dice) -> float:
     return dice.between(-90.0, -20.0) if share < 0.86 else dice.between(30.0, 90.0)
 
 
-def aim(me: Body, dice: Dice, pitch: float, yaw: float = 0.0, keys: tuple[str, ...] = ()) -> Iterator[Vector]:
+def aim(
+    me: Body, dice: Dice, pitch: float, yaw: float = 0.0, keys: tuple[str, ...] = (), *, swift: bool = False
+) -> Iterator[Vector]:
     """Turn to an absolute pitch and by a relative yaw, at a hand's speed."""
     down = pitch - me.pitch
-    ticks = 1 + int(max(abs(down), abs(yaw)) / dice.between(5.0, 25.0))
+    speed = dice.between(22.0, 40.0) if swift else dice.between(5.0, 25.0)
+    ticks = 1 + int(max(abs(down), abs(yaw)) / speed)
     for dp, dy in zip(ease(down, ticks), ease(yaw, ticks)):
         yield me.action(*keys, pitch=dp, yaw=dy)
 

@@ -1,4 +1,4 @@
-"""Getting about: walking, sprinting, strafing, jumping, bumping, sneaking and swimming."""
+"""Getting about: walking, sprinting, strafing, jumping, bumping and sneaking."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _GAITS: tuple[tuple[tuple[str, ...], float], ...] = (
 def walk(me: Body, dice: Dice) -> Iterator[Vector]:
     """Walk some way and look about meanwhile."""
     keys = _GAITS[dice.weighted([weight for _, weight in _GAITS])][0]
-    yield from _go(me, dice, keys, gaze(me, dice), dice.ticks(20, 110))
+    yield from go(me, dice, keys, gaze(me, dice), dice.ticks(15, 80))
 
 
 def journey(me: Body, dice: Dice) -> Iterator[Vector]:
     """Keep a heading for a while, over and round what is in the way: other places, other biomes."""
     keys = ("forward", "sprint") if dice.chance(0.7) else ("forward",)
     yield from aim(me, dice, dice.between(-5.0, 15.0), dice.sign() * dice.skewed(0.0, 120.0))
-    yield from _go(me, dice, keys, calm_gaze(me, dice), dice.ticks(60, 180))
+    yield from go(me, dice, keys, calm_gaze(me, dice), dice.ticks(40, 130))
 
 
 def strafe(me: Body, dice: Dice) -> Iterator[Vector]:
@@ -36,14 +36,14 @@ def strafe(me: Body, dice: Dice) -> Iterator[Vector]:
     side = "left" if dice.chance(0.5) else "right"
     for _ in range(dice.ticks(1, 4)):
         orbit = dice.between(0.0, 4.0) * (1.0 if side == "left" else -1.0) if dice.chance(0.5) else 0.0
-        for _ in range(dice.ticks(6, 24)):
+        for _ in range(dice.ticks(8, 24)):
             yield me.action(side, yaw=orbit)
         side = "right" if side == "left" else "left"
 
 
-def _go(me: Body, dice: Dice, keys: tuple[str, ...], moves: Gaze, ticks: int) -> Iterator[Vector]:
+def go(me: Body, dice: Dice, keys: tuple[str, ...], moves: Gaze, ticks: int) -> Iterator[Vector]:
     """Hold the keys; hop over what is low, turn away from what is high, come up in water."""
-    hops = dice.chance(0.85)
+    hops = dice.chance(0.93)
     for _ in range(ticks):
         pitch, yaw = next(moves)
         jumps = me.in_water or (hops and me.contact) or dice.chance(0.01)
@@ -108,30 +108,13 @@ def sneak(me: Body, dice: Dice) -> Iterator[Vector]:
             yield me.action("sneak", key, pitch=0.3 * pitch, yaw=yaw)
 
 
-def swim(me: Body, dice: Dice) -> Iterator[Vector]:
-    """Swim on at the surface, or dive and come up again; ends on land."""
-    dives, moves = dice.chance(0.3), calm_gaze(me, dice)
-    yield from turn_aside(me, dice) if dice.chance(0.3) else ()
-    ticks = dice.ticks(25, 120)
-    for tick in range(ticks):
-        pitch, yaw = next(moves)
-        down = dives and tick < min(35, ticks // 2)
-        goal = 45.0 if down else 0.0
-        pull = min(4.0, max(-4.0, 0.2 * (goal - me.pitch)))
-        yield me.action("forward", *(() if down else ("jump",)), pitch=0.3 * pitch + pull, yaw=yaw)
-        if me.contact_ticks > 25:
-            yield from turn_aside(me, dice, ("forward", "jump"))
-        if not me.in_water and me.on_ground and not down:
-            return
-
-
 def combine(me: Body, dice: Dice) -> Iterator[Vector]:
     """Rare combinations: any keys at all, held for some ticks, with any camera move."""
     moves = gaze(me, dice)
-    for _ in range(dice.ticks(2, 6)):
+    for _ in range(dice.ticks(3, 8)):
         share = dice.between(0.05, 0.3)
         keys = [key for key in KEYS if key != "drop" and dice.chance(share)]
         thrown = ["drop"] if dice.chance(0.1) else []
-        for tick in range(dice.ticks(2, 14)):
+        for tick in range(dice.ticks(1, 9)):
             pitch, yaw = next(moves)
             yield me.action(*keys, *(thrown if tick == 0 else ()), pitch=pitch, yaw=yaw)

@@ -44,6 +44,7 @@ def full_circle(me: Body, dice: Dice) -> Iterator[Vector]:
 
 def out_and_back(me: Body, dice: Dice) -> Iterator[Vector]:
     """Walk out and undo it: opposite keys, inverse camera, last step first."""
+    height, shift = me.y, ("sneak",) if dice.chance(0.15) else ()
     key = dice.pick(("forward", "forward", "forward", "back", "left", "right"))
     moves = calm_gaze(me, dice) if dice.chance(0.5) else iter(lambda: (0.0, 0.0), None)
     done: list[tuple[float, float]] = []
@@ -51,14 +52,16 @@ def out_and_back(me: Body, dice: Dice) -> Iterator[Vector]:
         dp, dy = next(moves)
         dp = me.room(dp)
         done.append((dp, dy))
-        yield me.action(key, pitch=dp, yaw=dy)
-        if me.contact or me.in_water:  # beyond a bump the way back is no longer the way out
+        yield me.action(key, *shift, pitch=dp, yaw=dy)
+        if me.y < height - 0.4 or me.in_water:
+            return  # fallen: there is no way back up
+        if me.contact:  # beyond a bump the way back is no longer the way out
             break
     yield from _pause(me, dice)
     # The camera turns before the feet move, so the way back undoes the step first and the turn a tick later.
     dp = dy = 0.0
     for before in reversed(done):
-        yield me.action(_UNDO[key], pitch=-dp, yaw=-dy)
+        yield me.action(_UNDO[key], *shift, pitch=-dp, yaw=-dy)
         dp, dy = before
     yield me.action(pitch=-dp, yaw=-dy)
     yield from _pause(me, dice, 8)

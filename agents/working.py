@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from .body import Body
 from .dice import Dice
 from .looking import aim, gaze
-from .moving import walk
 from .policy import Vector
 from .returning import turn_away_and_back
 
-_PATIENCE = 90  # ticks of holding attack before a block counts as too hard
+_PATIENCE = 55  # ticks of holding attack before a block counts as too hard
 
 
 def break_block(me: Body, dice: Dice) -> Iterator[Vector]:
@@ -28,17 +28,17 @@ def break_block(me: Body, dice: Dice) -> Iterator[Vector]:
 
 def dig(me: Body, dice: Dice) -> Iterator[Vector]:
     """Break some blocks in sight: what is ahead if it is in reach, else the ground before the feet."""
-    for _ in range(dice.ticks(1, 4)):
+    for _ in range(dice.ticks(2, 6)):
         if not me.target or dice.chance(0.5):
             yield from aim(me, dice, dice.between(25.0, 60.0), dice.between(-40.0, 40.0))
         yield from break_block(me, dice)
-        for _ in range(dice.ticks(1, 8)):
+        for _ in range(dice.ticks(0, 6)):
             yield me.action()
 
 
 def tunnel(me: Body, dice: Dice) -> Iterator[Vector]:
     """Dig forward two blocks high and walk in; out again at the end, or on."""
-    steps = dice.ticks(2, 5)
+    steps = dice.ticks(1, 3)
     for _ in range(steps):
         for pitch in (dice.between(-5.0, 12.0), dice.between(35.0, 48.0)):
             yield from aim(me, dice, pitch)
@@ -53,6 +53,7 @@ def tunnel(me: Body, dice: Dice) -> Iterator[Vector]:
 
 def dig_down(me: Body, dice: Dice) -> Iterator[Vector]:
     """Dig a shaft of one to three blocks, look up out of it, and come out again."""
+    yield from centre(me, dice)
     yield from aim(me, dice, 88.0)
     top, depth = me.y, dice.ticks(1, 3)
     for _ in range(depth):
@@ -66,19 +67,6 @@ def dig_down(me: Body, dice: Dice) -> Iterator[Vector]:
     yield from pillar(me, dice, top)
 
 
-def climb_out(me: Body, dice: Dice) -> Iterator[Vector]:
-    """Out of a hole or cave: break what is overhead, pillar up, and cut a stair ahead."""
-    yield from aim(me, dice, dice.between(-10.0, 0.0), dice.between(-90.0, 90.0))
-    for _ in range(5):
-        for pitch in (0.0, -45.0, -85.0):
-            yield from aim(me, dice, pitch)
-            yield from break_block(me, dice)
-        for _ in range(9):
-            yield me.action("forward", "jump")
-        if me.contact_ticks > 6:
-            yield from pillar(me, dice, me.y + 1.0)
-
-
 def take_slot(me: Body, dice: Dice) -> Iterator[Vector]:
     """Press the key of a slot with something in it; nothing when the hotbar is empty."""
     slot = me.stocked_slot(dice)
@@ -87,14 +75,29 @@ def take_slot(me: Body, dice: Dice) -> Iterator[Vector]:
         yield me.action()
 
 
-def pillar(me: Body, dice: Dice, height: float) -> Iterator[Vector]:
-    """Jump and place below the feet until the eye is at `height`, for 6 seconds at most."""
-    yield from take_slot(me, dice)
-    yield from aim(me, dice, 88.0)
-    for _ in range(120):
-        yield me.action("jump", "use")
-        if me.y > height - 0.1 and me.on_ground:
+def centre(me: Body, dice: Dice) -> Iterator[Vector]:
+    """Creep to the middle of the block stood on: across two blocks, a shaft of one is too narrow."""
+    x, z = math.floor(me.x) + 0.5, math.floor(me.z) + 0.5
+    for _ in range(16 if me.land else 0):
+        if me.distance(x, z) < 0.12:
             return
+        right = me.bearing(x, z)
+        ahead = ("forward",) if abs(right) < 67.5 else ("back",) if abs(right) > 112.5 else ()
+        aside = ("right" if right > 0 else "left",) if 22.5 < abs(right) < 157.5 else ()
+        yield me.action("sneak", *ahead, *aside)
+
+
+def pillar(me: Body, dice: Dice, height: float) -> Iterator[Vector]:
+    """Jump and place below the feet until the eye is at `height` or no longer gets higher."""
+    yield from take_slot(me, dice)
+    yield from aim(me, dice, 88.0, swift=me.cave_ticks > 0)
+    best, since = me.y, 0
+    while since < 26:
+        yield me.action("jump", "use")
+        if me.on_ground and me.y > height - 0.1:
+            return
+        since = 0 if me.on_ground and me.y > best + 0.5 else since + 1
+        best = max(best, me.y) if me.on_ground else best
 
 
 def tower(me: Body, dice: Dice) -> Iterator[Vector]:
@@ -172,10 +175,3 @@ def tour_hotbar(me: Body, dice: Dice) -> Iterator[Vector]:
         for tick in range(dice.ticks(3, 9)):
             pitch, yaw = next(moves) if keys else (0.0, 0.0)
             yield me.action(*keys, *((f"hotbar.{slot}",) if tick == 0 else ()), pitch=pitch, yaw=yaw)
-
-
-def escape(me: Body, dice: Dice) -> Iterator[Vector]:
-    """Away from a place that has been everything for 15 seconds."""
-    yield from climb_out(me, dice)
-    yield from walk(me, dice)
-    me.forget_trail()
