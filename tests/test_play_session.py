@@ -88,6 +88,15 @@ def test_running_back_shows_the_past_and_goes_on_from_there():
     assert np.array_equal(live(session, 1)[0][0, 1, 0], 21)
 
 
+def test_a_tap_goes_back_ten_seconds():
+    session = make()
+    live(session, 230)
+    session.scrub_begin()
+    live(session, 2)
+    session.scrub_end()
+    assert session.world.moment.tick == 30
+
+
 def test_a_world_that_ended_waits_and_can_be_rewound():
     session = make(Opener(mortal=7))
     live(session, 12)
@@ -100,15 +109,15 @@ def test_restart_goes_to_the_next_seed():
     session = make(seed=2**64 - 1)
     live(session, 3)
     session.restart()
-    assert session.view().panes[0].seed == 0 and session.view().panes[0].tick == 0
+    assert session.view().panes[0].origin == "seed 0" and session.view().panes[0].tick == 0
     session.restart(by=-1)
-    assert session.seed == 2**64 - 1
+    assert session.stage.seed == 2**64 - 1
 
 
 def test_auto_restart_follows_an_end():
     session = make(Opener(mortal=4), auto_restart=True)
     live(session, 10)
-    assert session.seed == 2 and session.begun == 3
+    assert session.stage.seed == 2 and session.begun == 3
 
 
 def test_switching_keeps_both_worlds():
@@ -126,9 +135,9 @@ def test_a_partner_that_cannot_be_opened_is_a_message():
     opener.broken[GAME] = CheckpointError("world: no weights here")
     session = make(opener)
     session.switch()
-    assert session.active == DREAM and "no weights" in session.view().message.text
+    assert session.stage.active == DREAM and "no weights" in session.view().message.text
     session.toggle_side_by_side()
-    assert not session.side_by_side
+    assert not session.stage.side_by_side
     live(session, 1)
     assert session.world.moment.tick == 1
 
@@ -144,9 +153,9 @@ def test_side_by_side_starts_the_dream_from_the_games_frames():
     assert footage["frames"].shape == (16, 16, 32, 3) and len(footage["actions"]) == 15
     assert np.array_equal(footage["frames"][-1], view.panes[0].frame) and footage["pitch"] == 5.0
     live(session, 4)
-    assert session.worlds[GAME].moment.tick == 34 and session.worlds[DREAM].moment.tick == 4
+    assert session.stage.worlds[GAME].moment.tick == 34 and session.stage.worlds[DREAM].moment.tick == 4
     session.rewind(0.1)
-    assert session.worlds[GAME].moment.tick == 32 and session.worlds[DREAM].moment.tick == 2
+    assert session.stage.worlds[GAME].moment.tick == 32 and session.stage.worlds[DREAM].moment.tick == 2
     session.toggle_side_by_side()
     assert len(session.view().panes) == 1
 
@@ -157,7 +166,11 @@ def test_an_image_starts_the_dream_also_from_the_game(tmp_path):
     session = make(env=GAME)
     session.restart_from_image(picture)
     view = session.view()
-    assert view.panes[0].generated and view.panes[0].frame[8, 8, 2] == 200 and view.panes[0].seed is None
+    assert (
+        view.panes[0].generated
+        and view.panes[0].frame[8, 8, 2] == 200
+        and view.panes[0].origin == "a picture"
+    )
     picture.write_bytes(b"none")
     session.restart_from_image(picture)
     assert session.view().message.urgent and session.world.moment.frame[8, 8, 2] == 200

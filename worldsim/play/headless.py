@@ -90,7 +90,9 @@ class Headless:
 
         session = self._session
         yield side_by_side(session.view())
-        with tqdm(total=self._ticks, unit=" frames", file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
+        with tqdm(
+            total=self._ticks, unit=" frames", file=sys.stderr, dynamic_ncols=True, disable=None
+        ) as bar:
             while self._lived < self._ticks and not self._stopped:
                 begun = time.perf_counter()
                 session.tick(noop)

@@ -48,10 +48,7 @@ class Hud:
 
     def draw(self, screen: pygame.Surface, view: View, boxes: list[Box], figures: Figures) -> None:
         """Write everything over the pictures that lie in `boxes`."""
-        width, height = screen.get_size()
-        scale = min(LARGEST, max(SMALLEST, min(width / DESIGN[0], height / DESIGN[1])))
-        if abs(scale - self._brush.scale) > 1e-3:
-            self._brush = Brush(scale)
+        self._fit(screen)
         for pane, box in zip(view.panes, boxes):
             self._badges(screen, pane, box, len(boxes) > 1)
         if figures.show_figures and view.panes:
@@ -62,18 +59,24 @@ class Hud:
         elif view.paused:
             self._pause(screen)
         elif not figures.mouse_held and figures.show_hint:
-            self._centre_pill(screen, "click to look around  ·  H for help", 0.82)
+            self._hint(screen, boxes[-1], "click to look around  ·  H for help")
         self._message(screen, view.message)
 
     def waiting(self, screen: pygame.Surface, text: str) -> None:
         """The window before the world is there."""
         screen.fill((18, 22, 28))
-        self._brush = Brush(min(screen.get_width() / DESIGN[0], screen.get_height() / DESIGN[1]))
+        self._fit(screen)
         title = self._brush.text("worldsim", 40)
         line = self._brush.text(text, 15, GREY)
         x, y = screen.get_width() // 2, screen.get_height() // 2
         screen.blit(title, (x - title.get_width() // 2, y - title.get_height()))
         screen.blit(line, (x - line.get_width() // 2, y + self._brush.px(10)))
+
+    def _fit(self, screen: pygame.Surface) -> None:
+        width, height = screen.get_size()
+        scale = min(LARGEST, max(SMALLEST, min(width / DESIGN[0], height / DESIGN[1])))
+        if abs(scale - self._brush.scale) > 1e-3:
+            self._brush = Brush(scale)
 
     def _badges(self, screen: pygame.Surface, pane: Pane, box: Box, several: bool) -> None:
         brush, margin = self._brush, self._brush.px(MARGIN)
@@ -97,7 +100,7 @@ class Hud:
         rows = [
             _row(brush, f"{figures.frames_per_second:.1f}", speed, "frames/s"),
             _row(brush, _number(figures.latency_ms), WHITE, f"ms, p95 {_number(figures.latency_p95_ms)}"),
-            _row(brush, _seed(pane), WHITE, f"tick {pane.tick}"),
+            _row(brush, pane.origin, WHITE, f"tick {pane.tick}"),
         ]
         inner = max(sum(part.get_width() for part in row) + brush.px(5) for row in rows)
         line = rows[0][0].get_height() + brush.px(3)
@@ -152,10 +155,10 @@ class Hud:
             screen.blit(pill, ((screen.get_width() - pill.get_width()) // 2, y))
             y += pill.get_height() + 1
 
-    def _centre_pill(self, screen: pygame.Surface, text: str, height: float) -> None:
+    def _hint(self, screen: pygame.Surface, box: Box, text: str) -> None:
         pill = self._brush.pill(text, 13, WHITE)
-        y = round(screen.get_height() * height) - pill.get_height() // 2
-        screen.blit(pill, ((screen.get_width() - pill.get_width()) // 2, y))
+        y = box.top + round(box.height * 0.7) - pill.get_height() // 2
+        screen.blit(pill, (box.left + (box.width - pill.get_width()) // 2, y))
 
     def _pause(self, screen: pygame.Surface) -> None:
         brush = self._brush
@@ -200,10 +203,6 @@ def _row(
 
 def _number(value: float) -> str:
     return "–" if value != value else f"{value:.0f}"
-
-
-def _seed(pane: Pane) -> str:
-    return "picture" if pane.seed is None else f"seed {pane.seed}"
 
 
 def _column(brush: Brush, title: str, rows: tuple[tuple[str, str], ...]) -> pygame.Surface:

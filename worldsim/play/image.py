@@ -70,10 +70,13 @@ def _read_bytes(path: Path) -> bytes:
         raise MediaError(
             f"image {str(path)!r}: {reason}; give the path of a PNG, JPEG or WEBP file"
         ) from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise MediaError(f"image {path}: not a plain file; give a PNG, JPEG or WEBP file")
         if status.st_size > MAX_FILE_BYTES:
             raise MediaError(f"image {path}: {status.st_size} bytes, expected at most {MAX_FILE_BYTES}")
-        return file.read(MAX_FILE_BYTES + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    finally:
+        os.close(handle)

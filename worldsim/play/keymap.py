@@ -75,8 +75,8 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("P", "pause"),
             ("N or .", "one step"),
+            ("R, Backspace", "ten seconds back"),
             ("R held", "run back in time"),
-            ("Backspace", "ten seconds back"),
             ("G, Shift+G", "next, previous seed"),
             ("drop a picture", "start inside it"),
             ("Tab", "dream or game"),

@@ -32,12 +32,12 @@ def letterbox(width: int, height: int, area: Box, *, whole: bool) -> Box:
 
 
 def arrange(sizes: list[tuple[int, int]], window: tuple[int, int], *, whole: bool = False) -> list[Box]:
-    """Boxes of one or two pictures of `sizes` (width, height) in a window: in a row or one above
-    the other, whichever shows them larger."""
+    """Boxes of one or two pictures of `sizes` (width, height) in a window: in a row, or one above
+    the other where that shows them a fifth larger."""
     if len(sizes) == 1:
         return [letterbox(*sizes[0], Box(0, 0, *window), whole=whole)]
-    options = [_split(sizes, window, across, whole) for across in (True, False)]
-    return max(options, key=lambda boxes: boxes[0].width)
+    row, column = (_split(sizes, window, across, whole) for across in (True, False))
+    return column if column[0].width > 1.2 * row[0].width else row
 
 
 def _split(sizes: list[tuple[int, int]], window: tuple[int, int], across: bool, whole: bool) -> list[Box]:

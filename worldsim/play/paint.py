@@ -10,8 +10,7 @@ if TYPE_CHECKING:
 
 Color = tuple[int, int, int]
 WHITE: Color = (240, 243, 246)
-GREY: Color = (158, 168, 178)
-DIM: Color = (96, 106, 118)
+GREY: Color = (182, 191, 200)
 BLUE: Color = (122, 190, 255)
 GREEN: Color = (120, 214, 140)
 AMBER: Color = (255, 200, 92)
@@ -50,7 +49,7 @@ class Brush:
             self._texts.popitem(last=False)
         return surface
 
-    def panel(self, width: int, height: int, alpha: int = 168, color: Color = INK) -> pygame.Surface:
+    def panel(self, width: int, height: int, alpha: int = 184, color: Color = INK) -> pygame.Surface:
         """A see-through plate with round corners."""
         import pygame
 

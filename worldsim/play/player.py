@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from worldsim.play.headless import run_headless
@@ -25,16 +26,26 @@ def play(options: PlayOptions) -> None:
 
 
 def play_in_window(options: PlayOptions, *, episodes: int | None = None) -> None:
-    """Open the window, live the world in a thread beside it, and close both whatever happens.
+    """Open the window on the worlds that the options name.
 
     Args:
         episodes: return after so many episodes, each ended by the world or by the key G.
+    """
+    show(options, lambda: Session(options, episodes=episodes))
+
+
+def show(options: PlayOptions, open_session: Callable[[], Session]) -> None:
+    """Open the window, live the session in a thread beside it, and close both whatever happens.
+
+    Raises:
+        DisplayError: there is no display.
+        WorldSimError: the session could not be opened.
     """
     from worldsim.play.window import Window
 
     inputs = Inputs()
     window = Window(options, inputs)
-    worker = Worker(lambda: Session(options, episodes=episodes), inputs.take, options.fps)
+    worker = Worker(open_session, inputs.take, options.fps)
     try:
         worker.start()
         window.run(worker)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from worldsim.actions import to_vector
 from worldsim.errors import WorldSimError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from worldsim.data.writer import EpisodeWriter
 
 Job = Callable[["Scribe"], None]
+Depth = NDArray[np.float32]
 
 
 class Tape:
@@ -55,16 +57,21 @@ class Tape:
             self._scribe = Scribe(self.folder, self._fps)
             self.frames = 0
 
-    def add(self, world: World, before: Moment, step: Step) -> None:
-        """Record one step of the world in hand; `before` is the moment it started from."""
-        scribe = self._scribe
-        if scribe is None:
+    def begin(self, world: World) -> None:
+        """Open an episode with the world's present, unless one of it is open; before each step."""
+        if self._scribe is None or world is self._world:
             return
-        if world is not self._world:
-            self.cut()
-            self._world, meta = world, self._meta(world)
-            scribe.put(lambda s: s.begin(before, meta))
-        scribe.put(lambda s: s.step(step))
+        self.cut()
+        self._world = world
+        moment, depth, meta = world.moment, world.depth(), self._meta(world)
+        self._scribe.put(lambda scribe: scribe.begin(moment, depth, meta))
+
+    def add(self, world: World, step: Step) -> None:
+        """Record a step of the world that `begin` was called with."""
+        if self._scribe is None:
+            return
+        depth = world.depth()
+        self._scribe.put(lambda scribe: scribe.step(step, depth))
         self.frames += 1
         if step.moment.ended is not None:
             self.cut()
@@ -72,7 +79,7 @@ class Tape:
     def cut(self) -> None:
         """Commit the episode so far."""
         if self._scribe is not None and self._world is not None:
-            self._scribe.put(lambda s: s.commit())
+            self._scribe.put(lambda scribe: scribe.commit())
         self._world = None
 
     def failure(self) -> WorldSimError | None:
@@ -96,15 +103,13 @@ class Tape:
                 raise scribe.error
 
     def _meta(self, world: World) -> dict[str, Any]:
-        width, height = world.size
         return {
-            "env": str(getattr(world.env.spec, "id", None) or world.world_id),
-            "world": world.world_id,
-            "generated": world.generated,
+            "env": world.world_id,
             "seed": world.seed,
+            "started_from": world.origin,
+            "generated": world.generated,
             "policy": self._policy,
-            "width": width,
-            "height": height,
+            "action_space": "minerl",
         }
 
 
@@ -119,7 +124,7 @@ class Scribe:
         self._fps = fps
         self._writer: EpisodeWriter | None = None
         self._meta: dict[str, Any] = {}
-        self._end = (False, False)
+        self._end: tuple[bool, bool] | None = None
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="scribe", daemon=True)
         self._thread.start()
@@ -133,22 +138,24 @@ class Scribe:
         self._jobs.put(None)
         self._thread.join()
 
-    def begin(self, moment: Moment, meta: dict[str, Any]) -> None:
+    def begin(self, moment: Moment, depth: Depth | None, meta: dict[str, Any]) -> None:
         """Open an episode with its first frame."""
-        self._writer, self._meta, self._end = self._store.begin(fps=self._fps), meta, (False, False)
-        self._writer.start(moment.frame, **_notes(moment, None))
+        self._writer, self._meta, self._end = self._store.begin(fps=self._fps), meta, None
+        self._writer.start(moment.frame, **_notes(moment, depth))
 
-    def step(self, step: Step) -> None:
+    def step(self, step: Step, depth: Depth | None) -> None:
         """Add a step to the open episode."""
         if self._writer is not None and step.moment.action is not None:
             vector = to_vector(step.moment.action)
-            self._writer.step(vector, step.reward, step.moment.frame, **_notes(step.moment, None))
+            self._writer.step(vector, step.reward, step.moment.frame, **_notes(step.moment, depth))
             self._end = (step.terminated, step.truncated)
 
     def commit(self) -> None:
         """Put the open episode in its place; one that was cut by hand counts as truncated."""
         writer, self._writer = self._writer, None
-        if writer is not None:
+        if writer is not None and self._end is None:
+            writer.abort()
+        elif writer is not None and self._end is not None:
             terminated, truncated = self._end
             writer.commit(terminated=terminated, truncated=truncated or not terminated, meta=self._meta)
 
@@ -165,7 +172,7 @@ class Scribe:
                     self.error = WorldSimError(f"recording into {self._store.folder}: {error!r}")
 
 
-def _notes(moment: Moment, depth: Any) -> dict[str, Any]:
+def _notes(moment: Moment, depth: Depth | None) -> dict[str, Any]:
     """The columns, caption and depth of a moment, as the episode writer takes them."""
     state = moment.info.get("state", {})
     columns = {name: value for name, value in _numbers("", state)}

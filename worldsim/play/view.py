@@ -18,8 +18,8 @@ class Pane:
     """`dream` or `game`."""
     generated: bool
     """Whether a model made the frame."""
-    seed: int | None
-    """Seed of the episode; None when it was started from a picture or footage."""
+    origin: str
+    """What the episode began with: its seed, a picture, the game."""
     tick: int
     """Ticks since the episode began."""
     uncertainty: float | None = None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import os
-import sys
+import dataclasses
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worldsim.errors import DisplayError, MissingDependency
+from worldsim.errors import WorldSimError
 from worldsim.play.clock import Meter, Rate
+from worldsim.play.display import first_size, open_display, save_screenshot
 from worldsim.play.hud import Figures, Hud, message_seconds
 from worldsim.play.inputs import Inputs
 from worldsim.play.keymap import ACTION_KEYS, COMMAND_KEYS, MOUSE_BUTTONS, TURN_KEYS
@@ -25,11 +22,7 @@ if TYPE_CHECKING:
 
 DEGREES_PER_PIXEL = 0.15
 POLL_RATE = 120
-DEFAULT_SIZE = (960, 576)
-SMALLEST_SIZE = (240, 160)
 HINT_SECONDS = 12.0
-SCREENSHOTS = Path("runs/screenshots")
-REMEDY = "use  worldsim play --headless --ticks 200 --video out.mp4"
 
 
 class Window:
@@ -56,21 +49,22 @@ class Window:
         self.show_figures = options.figures
         self.smooth = options.smooth
         self._fullscreen = options.fullscreen
-        self._screen = _open_display(_first_size(options), options.fullscreen)
+        self._screen = open_display(first_size(options), fullscreen=options.fullscreen)
 
     def run(self, worker: Worker) -> None:
         """Show what the worker lives until the player quits, the worker ends, or its work is done."""
         import pygame
 
-        clock = pygame.time.Clock()
+        clock, awaited = pygame.time.Clock(), True
         while not self._quitting and worker.alive:
             for event in pygame.event.get():
                 self._handle(event, worker)
             view = worker.view
             if view is None:
-                self._hud.waiting(self._screen, "waking the world")
-                pygame.display.flip()
+                self._wait_for_world()
             else:
+                if awaited:
+                    awaited, self._shown, self._opened_at = False, -1, time.perf_counter()
                 self._show(view)
                 self._quitting = self._quitting or view.finished
             clock.tick(POLL_RATE)
@@ -80,6 +74,17 @@ class Window:
         import pygame
 
         pygame.quit()
+
+    def _wait_for_world(self) -> None:
+        """Say that the world is being loaded; drawn seldom, because loading needs the processor."""
+        import pygame
+
+        seconds = int(time.perf_counter() - self._opened_at)
+        if self._dirty or seconds != self._shown:
+            text = "waking the world" + (f" · {seconds} s" if seconds >= 2 else "")
+            self._hud.waiting(self._screen, text)
+            pygame.display.flip()
+            self._shown, self._dirty = seconds, False
 
     def _show(self, view: View) -> None:
         """Draw if anything is new, and measure how long the input behind a new frame took."""
@@ -165,6 +170,8 @@ class Window:
     def _key(self, name: str, down: bool, modifiers: int, worker: Worker) -> None:
         import pygame
 
+        if worker.view is None and name != "escape":
+            return  # there is nothing yet that a key could mean
         if name in ACTION_KEYS:
             (self._inputs.press if down else self._inputs.release)(ACTION_KEYS[name])
         elif name in TURN_KEYS:
@@ -188,7 +195,7 @@ class Window:
             self.smooth = not self.smooth
         elif command == "fullscreen":
             self._fullscreen = not self._fullscreen
-            self._screen = _open_display(_first_size(self._options), self._fullscreen)
+            self._screen = open_display(first_size(self._options), fullscreen=self._fullscreen)
         elif command == "screenshot":
             self._screenshot()
         elif command == "restart":
@@ -199,7 +206,7 @@ class Window:
 
     def _escape(self, worker: Worker) -> None:
         """First free the mouse and pause; when paused already, quit."""
-        paused = worker.view is not None and worker.view.paused
+        paused = worker.view is None or worker.view.paused
         if self.show_help:
             self.show_help = False
         elif self.mouse_held or not paused:
@@ -216,7 +223,7 @@ class Window:
         pygame.mouse.set_visible(False)
         pygame.event.set_grab(True)
         pygame.mouse.get_rel()
-        worker.post(lambda session: session.resume())
+        worker.post(lambda session: session.pause(False))
 
     def _free_mouse(self) -> None:
         import pygame
@@ -227,20 +234,12 @@ class Window:
         self.mouse_held, self._dirty = False, True
 
     def _screenshot(self) -> None:
-        import pygame
-
-        name = datetime.datetime.now().strftime("%Y-%m-%d_%H.%M.%S.%f")[:-4]
-        target = SCREENSHOTS / f"{name}.png"
-        part = target.with_name(f".{name}.part.png")
         try:
-            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-            pygame.image.save(self._screen, str(part))
-            os.replace(part, target)
-            self._notice = Message(f"saved {target.as_posix()}", time.perf_counter())
-        except (OSError, pygame.error) as error:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            self._notice = Message(f"screenshot {target}: {error}", time.perf_counter(), urgent=True)
+            saved = save_screenshot(self._screen)
+        except WorldSimError as error:
+            self._notice = Message(str(error), time.perf_counter(), urgent=True)
+        else:
+            self._notice = Message(f"saved {saved.as_posix()}", time.perf_counter())
 
 
 SESSION_COMMANDS = {
@@ -256,45 +255,4 @@ SESSION_COMMANDS = {
 
 
 def _with_message(view: View, message: Message | None) -> View:
-    import dataclasses
-
     return dataclasses.replace(view, message=message)
-
-
-def _first_size(options: PlayOptions) -> tuple[int, int]:
-    if options.scale is None:
-        return DEFAULT_SIZE
-    width, height = (options.width or 160) * options.scale, (options.height or 96) * options.scale
-    return max(width, SMALLEST_SIZE[0]), max(height, SMALLEST_SIZE[1])
-
-
-def _open_display(size: tuple[int, int], fullscreen: bool) -> pygame.Surface:
-    _check_pygame()
-    import pygame
-
-    asked = os.environ.get("SDL_VIDEODRIVER")
-    here = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if sys.platform.startswith("linux") and not asked and not here:
-        raise DisplayError(f"display: DISPLAY is not set, so no window can be opened; {REMEDY}")
-    try:
-        pygame.display.init()
-        pygame.font.init()
-        # SDL falls back to a driver without a screen and says nothing.
-        if pygame.display.get_driver() in ("offscreen", "dummy") and not asked:
-            raise pygame.error(f"no display answers at {here!r}")
-        flags = pygame.FULLSCREEN if fullscreen else pygame.RESIZABLE
-        screen = pygame.display.set_mode((0, 0) if fullscreen else size, flags)
-    except pygame.error as error:
-        pygame.quit()
-        raise DisplayError(f"display: {error}; {REMEDY}") from error
-    pygame.display.set_caption("worldsim")
-    pygame.key.set_repeat()
-    return screen
-
-
-def _check_pygame() -> None:
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    try:
-        import pygame  # noqa: F401
-    except ImportError as error:
-        raise MissingDependency("pygame: not installed; run  pip install 'pygame>=2.6,<3'") from error

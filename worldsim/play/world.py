@@ -31,16 +31,24 @@ class World:
 
     `moment` is the present: frame, tick and info. Errors of the env pass through and leave the
     present as it was.
+
+    Args:
+        title: what the player calls it.
+        generated: whether a model makes the frames.
+        recorded: the env records itself, so that its time goes forward only.
     """
 
-    def __init__(self, env: Any, *, title: str, generated: bool) -> None:
+    def __init__(self, env: Any, *, title: str, generated: bool, recorded: bool = False) -> None:
         self.env = env
         self.title = title
         self.generated = generated
         self.seed: int | None = None
+        self.origin = ""
         self.history = History()
         self.world_id = str(getattr(env.unwrapped, "world_id", getattr(env.spec, "id", title)))
-        self.can_rewind = hasattr(env.unwrapped, "clone_state") and hasattr(env.unwrapped, "restore_state")
+        self.can_rewind = not recorded and all(
+            hasattr(env.unwrapped, name) for name in ("clone_state", "restore_state")
+        )
 
     @property
     def moment(self) -> Moment:
@@ -57,13 +65,15 @@ class World:
         height, width = space.shape[:2]
         return int(width), int(height)
 
-    def reset(self, seed: int, options: dict[str, Any] | None = None) -> Moment:
+    def reset(self, seed: int, options: dict[str, Any] | None = None, *, origin: str = "") -> Moment:
         """Begin a new episode; `options` may hold footage to start from (`frames`, `actions`).
 
-        Only a reset without footage is named by its seed.
+        Args:
+            origin: what the footage is, for the player; without it the seed is shown.
         """
         observation, info = self.env.reset(seed=seed, options=options)
         self.seed = None if options else seed
+        self.origin = origin or f"seed {seed}"
         self.history.start(Moment(0, frame_of(observation), _kept(info)), self._snapshot())
         return self.moment
 
@@ -95,8 +105,8 @@ class World:
     def footage(self, count: int) -> dict[str, Any]:
         """The last `count` frames as reset options for a learned world: it goes on from there.
 
-        `frames` uint8 [T, H, W, 3], `actions` T - 1 dicts, `pitch` in degrees and `depth`
-        float32 [H, W] of the newest frame where the world knows them.
+        `frames` uint8 [T, H, W, 3], `actions` T - 1 dicts, and the newest frame's `pitch` in
+        degrees where the world knows it.
         """
         moments = self.history.last(count)
         options: dict[str, Any] = {
@@ -107,6 +117,14 @@ class World:
         if pose is not None:
             options["pitch"] = float(pose[4])
         return options
+
+    def depth(self) -> NDArray[np.float32] | None:
+        """True depth [H, W] of the present frame in blocks; None where the world is only guessing."""
+        buffers = getattr(self.env.unwrapped, "buffers", None)
+        if self.generated or buffers is None:
+            return None
+        found: NDArray[np.float32] | None = buffers().get("depth")
+        return found
 
     def close(self) -> None:
         """Close the env."""

@@ -37,7 +37,7 @@ def open_world(env_id: str, options: PlayOptions, size: tuple[int, int] | None =
     except UsageError:
         env.close()
         raise
-    generated = _is_generated(env_id, env)
+    generated = is_generated(env)
     title = {DREAM: "dream", GAME: "game"}.get(env_id, env_id)
     return World(env, title=title, generated=generated)
 
@@ -66,8 +66,9 @@ def _check_spaces(env_id: str, env: Any) -> None:
         )
 
 
-def _is_generated(env_id: str, env: Any) -> bool:
-    world_id = str(getattr(env.unwrapped, "world_id", env_id))
+def is_generated(env: Any) -> bool:
+    """Whether a model makes the env's frames, by what it says of itself."""
+    world_id = str(getattr(env.unwrapped, "world_id", ""))
     return bool(getattr(env.unwrapped, "generated", world_id.startswith(DREAM)))
 
 
