@@ -18,12 +18,13 @@ from .voxel_animals import move_animals, new_animals, strike
 from .voxel_blocks import WATER
 from .voxel_camera import view_axes
 from .voxel_caption import caption, survey
+from .voxel_horizon import find_skyline
 from .voxel_hud import Hud
 from .voxel_kernel import kernel
 from .voxel_mining import ATTACK, REACH, aim, replay, use_hands
 from .voxel_physics import move_player, suffer
 from .voxel_raycast import block_at, cell
-from .voxel_render import draw_world
+from .voxel_render import FOG_END, draw_world
 from .voxel_sky import DAY_TICKS, LIGHT, cloud_map, daylight
 from .voxel_spawn import make_world
 from .voxel_sprites import animal_boxes, draw_animals
@@ -227,7 +228,8 @@ def _scene(frame, depth, ids, vox, tops, roofs, textures, cracks, s, animals, bo
     crack = np.array((int(s[p.BREAK_X]), int(s[p.BREAK_Y]), int(s[p.BREAK_Z]), -1))
     if s[p.PROGRESS] > 0.0:
         crack[3] = min(CRACK_STAGES - 1, int(s[p.PROGRESS] * CRACK_STAGES))
-    draw_world(frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack)
+    skyline = find_skyline(tops, eye[0], eye[1], eye[2], FOG_END)
+    draw_world(frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack, skyline)
     if block_at(vox, cell(eye[0]), cell(eye[1]), cell(eye[2])) != WATER:
         draw_animals(frame, depth, ids, animals, boxes, roofs, eye, axes, light, clouds)
 

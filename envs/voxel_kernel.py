@@ -17,10 +17,25 @@ import numba
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` with numba: no fastmath (results have to be the same everywhere), cached on disk."""
+    return _compiled(function, {})
+
+
+def bare(function: Callable[..., Any]) -> Any:
+    """`kernel` for a function that makes no arrays: without reference counts, which would cost a third."""
+    return _compiled(function, {"_nrt": False})
+
+
+def inner(function: Callable[..., Any]) -> Any:
+    """`bare` for a small function that others call for each pixel: always inlined."""
+    return _compiled(function, {"_nrt": False, "forceinline": True})
+
+
+def _compiled(function: Callable[..., Any], options: dict[str, bool]) -> Any:
+    options = {"nogil": True, **options}
     try:
-        dispatcher = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        dispatcher = numba.njit(cache=True, error_model="numpy", **options)(function)
     except RuntimeError:  # nowhere to keep a cache (a read-only machine): compile in each process
-        return numba.njit(nogil=True, error_model="numpy")(function)
+        return numba.njit(error_model="numpy", **options)(function)
     cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = _sources_digest()

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from .voxel_blocks import AIR
-from .voxel_kernel import kernel
+from .voxel_kernel import inner
 from .voxel_terrain import HEIGHT, SIZE
 
 _MASK = SIZE - 1
 _FAR = 1e30
 
 
-@kernel
+@inner
 def inverse(d):  # type: ignore[no-untyped-def]
     """1 / |d|, or a huge number for a direction that never crosses that axis."""
     return 1.0 / abs(d) if abs(d) > 1e-12 else _FAR
 
 
-@kernel
+@inner
 def walk(vox, tops, ox, oy, oz, dx, dy, dz, ix, iy, iz, medium, limit):  # type: ignore[no-untyped-def]
     """Follow a ray from cell (ix, iy, iz) until the block is no longer `medium`.
 
@@ -63,7 +63,7 @@ def walk(vox, tops, ox, oy, oz, dx, dy, dz, ix, iy, iz, medium, limit):  # type:
             return block, axis, t, ix, iy, iz
 
 
-@kernel
+@inner
 def block_at(vox, x, y, z):  # type: ignore[no-untyped-def]
     """The block of the cell at integer x, y, z: bedrock-like 255 below the world, air above it."""
     if y < 0:
@@ -73,7 +73,7 @@ def block_at(vox, x, y, z):  # type: ignore[no-untyped-def]
     return int(vox[x & _MASK, z & _MASK, y])
 
 
-@kernel
+@inner
 def cell(x):  # type: ignore[no-untyped-def]
     """The integer below x."""
     return int(np.floor(x))

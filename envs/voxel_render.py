@@ -9,7 +9,8 @@ import numpy as np
 
 from .voxel_blocks import AIR, GLASS, LAMP, SKY_DEPTH, WATER
 from .voxel_camera import TAN_HALF_FOV
-from .voxel_kernel import kernel
+from .voxel_horizon import above_skyline
+from .voxel_kernel import bare, inner
 from .voxel_raycast import block_at, cell, walk
 from .voxel_sky import HORIZON, LIGHT, sky_color
 from .voxel_terrain import SIZE
@@ -23,11 +24,11 @@ _WATER_END = 15.0
 _SEGMENTS = 8
 
 
-@kernel
-def draw_world(frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack):  # type: ignore[no-untyped-def]
+@bare
+def draw_world(frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack, skyline):  # type: ignore[no-untyped-def]
     """Fill frame uint8 [H, W, 3], depth float32 [H, W] and block ids uint8 [H, W].
 
-    `crack` is int64 [4]: the cell being broken and its stage, -1 for none.
+    `crack` is int64 [4]: the cell being broken and its stage, -1 for none; `skyline` from `find_skyline`.
     """
     rows, columns = depth.shape
     pixel = 2.0 * TAN_HALF_FOV / rows
@@ -39,21 +40,25 @@ def draw_world(frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes,
             x = (i + 0.5 - 0.5 * columns) * pixel
             dx, dy, dz = bx + x * axes[1, 0], by + x * axes[1, 1], bz + x * axes[1, 2]
             length = np.sqrt(1.0 + x * x + y * y)
-            r, g, b, t, block = _pixel(
-                vox, tops, roofs, textures, cracks, eye, dx, dy, dz, length, pixel, light, clouds, crack, start
-            )
+            if start == AIR and above_skyline(skyline, dx, dy, dz):
+                r, g, b = sky_color(dx / length, dy / length, dz / length, light, clouds)
+                t, block = SKY_DEPTH, 0
+            else:
+                r, g, b, t, block = _pixel(
+                    vox, tops, roofs, textures, cracks, eye, dx, dy, dz, length, pixel, light, clouds, crack, start
+                )
             frame[j, i, 0], frame[j, i, 1], frame[j, i, 2] = to_byte(r), to_byte(g), to_byte(b)
             depth[j, i] = t
             ids[j, i] = block
 
 
-@kernel
+@inner
 def to_byte(value):  # type: ignore[no-untyped-def]
     """Round a colour value to uint8, cut to 0..255."""
     return np.uint8(min(255.0, max(0.0, value)) + 0.5)
 
 
-@kernel
+@inner
 def _pixel(vox, tops, roofs, textures, cracks, eye, dx, dy, dz, length, pixel, light, clouds, crack, start):  # type: ignore[no-untyped-def]
     """Colour, depth and block of one ray: opaque things at once, water and panes in layers."""
     ox, oy, oz = eye[0], eye[1], eye[2]
@@ -128,7 +133,7 @@ def _pixel(vox, tops, roofs, textures, cracks, eye, dx, dy, dz, length, pixel, l
     return r, g, b, first_t, first_block
 
 
-@kernel
+@inner
 def _face_uv(axis, wx, wy, wz):  # type: ignore[no-untyped-def]
     """The texel (u right, v down) of a point on a face of the given axis."""
     u = wz - np.floor(wz) if axis == 0 else wx - np.floor(wx)
@@ -136,7 +141,7 @@ def _face_uv(axis, wx, wy, wz):  # type: ignore[no-untyped-def]
     return min(15, int(u * 16.0)), min(15, int(v * 16.0))
 
 
-@kernel
+@inner
 def _texel(textures, block, axis, wx, wy, wz, dx, dy, dz, width, inv):  # type: ignore[no-untyped-def]
     """Red, green, blue, alpha of a face, filtered over the pixel's width (blocks across at that distance).
 
@@ -167,7 +172,7 @@ def _texel(textures, block, axis, wx, wy, wz, dx, dy, dz, width, inv):  # type: 
     return r, g, b, image[k, 3] + (float(image[m, 3]) - image[k, 3]) * w
 
 
-@kernel
+@inner
 def _lit(roofs, block, axis, ix, iy, iz, dx, dy, dz, distance, light):  # type: ignore[no-untyped-def]
     """Brightness of a face: its direction, the open sky above the cell before it, a glow at the player."""
     side = 0.66 if axis == 0 else 0.82
@@ -183,14 +188,14 @@ def _lit(roofs, block, axis, ix, iy, iz, dx, dy, dz, distance, light):  # type: 
         return 1.0, 1.0, 1.0
     open_sky = exposure(roofs, px, py, pz)
     glow = max(0.0, 1.0 - distance * (1.0 / 15.0))
-    dark = 0.13 + 0.34 * glow * glow
+    dark = 0.16 + 0.34 * glow * glow
     lr = max(dark, dark + (light[LIGHT, 0] - dark) * open_sky)
     lg = max(dark, dark + (light[LIGHT, 1] - dark) * open_sky)
     lb = max(dark, dark + (light[LIGHT, 2] - dark) * open_sky)
     return lr * side, lg * side, lb * side
 
 
-@kernel
+@inner
 def exposure(roofs, x, y, z):  # type: ignore[no-untyped-def]
     """How much of the sky's light (0..1) reaches a cell, from the heights of five columns."""
     x0, x1, z0, z1 = (x - 1) & _MASK, (x + 1) & _MASK, (z - 1) & _MASK, (z + 1) & _MASK
@@ -200,7 +205,7 @@ def exposure(roofs, x, y, z):  # type: ignore[no-untyped-def]
     return total * 0.125
 
 
-@kernel
+@inner
 def _open(roof, y):  # type: ignore[no-untyped-def]
     covered = int(roof) - y
     return 1.0 if covered <= 0 else max(0.0, 0.62 - 0.08 * (covered - 1))

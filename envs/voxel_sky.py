@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .voxel_camera import sincos
-from .voxel_kernel import kernel
+from .voxel_kernel import inner, kernel
 from .voxel_random import smooth, unit
 
 DAY_TICKS = 12000
@@ -28,7 +28,7 @@ def daylight(time_of_day: float) -> NDArray[np.float64]:
     rise, along = sincos(360.0 * (time_of_day - 0.25))
     day = smooth(min(1.0, max(0.0, (rise + 0.18) / 0.42)))
     low = max(0.0, 1.0 - abs(rise - 0.03) / 0.33)
-    night_light, day_light, low_light = (0.27, 0.30, 0.42), (1.0, 1.0, 1.0), (0.10, -0.02, -0.12)
+    night_light, day_light, low_light = (0.34, 0.37, 0.50), (1.0, 1.0, 1.0), (0.10, -0.02, -0.12)
     night_top, day_top = (10.0, 13.0, 34.0), (112.0, 164.0, 246.0)
     night_rim, day_rim = (26.0, 32.0, 58.0), (184.0, 212.0, 250.0)
     glow = (250.0, 150.0, 84.0)
@@ -39,7 +39,6 @@ def daylight(time_of_day: float) -> NDArray[np.float64]:
         out[GLOW, c] = glow[c] * low
         out[CLOUD, c] = 40.0 + 205.0 * day
     out[SUN, 0], out[SUN, 1], out[SUN, 2] = along, rise, 0.17
-    out[GLOW, :] = out[GLOW, :]
     return out
 
 
@@ -57,7 +56,7 @@ def cloud_map() -> NDArray[np.float32]:
     return out
 
 
-@kernel
+@inner
 def sky_color(dx, dy, dz, light, clouds):  # type: ignore[no-untyped-def]
     """Red, green and blue (0..255) of the sky in a unit direction, clouds, sun and moon included."""
     up = min(1.0, max(0.0, dy * 1.7 + 0.04))
@@ -90,7 +89,7 @@ def sky_color(dx, dy, dz, light, clouds):  # type: ignore[no-untyped-def]
     return r, g, b
 
 
-@kernel
+@inner
 def _bilinear(image, u, v):  # type: ignore[no-untyped-def]
     fu, fv = np.floor(u), np.floor(v)
     i, j = int(fu) & 63, int(fv) & 63

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from . import voxel_animals as herd
 from .voxel_blocks import ANIMAL_ID
 from .voxel_camera import TAN_HALF_FOV, sincos
-from .voxel_kernel import kernel
+from .voxel_kernel import bare, inner
 from .voxel_random import unit
 from .voxel_raycast import cell, inverse
 from .voxel_render import FOG_END, FOG_START, exposure, to_byte
@@ -46,7 +46,7 @@ def animal_boxes() -> NDArray[np.float64]:
     return boxes
 
 
-@kernel
+@bare
 def draw_animals(frame, depth, ids, animals, boxes, roofs, eye, axes, light, clouds):  # type: ignore[no-untyped-def]
     """Draw every living animal in sight over frame, depth and ids (see `draw_world`)."""
     rows, columns = depth.shape
@@ -71,7 +71,7 @@ def draw_animals(frame, depth, ids, animals, boxes, roofs, eye, axes, light, clo
             _draw_one(frame, depth, ids, a, boxes, roofs, eye, axes, light, clouds, mx, my - 0.6, mz, i0, i1, j0, j1)
 
 
-@kernel
+@bare
 def _draw_one(frame, depth, ids, a, boxes, roofs, eye, axes, light, clouds, mx, my, mz, i0, i1, j0, j1):  # type: ignore[no-untyped-def]
     """One animal with its feet at (mx, my, mz) from the eye, in the given rectangle of pixels."""
     rows, columns = depth.shape
@@ -90,10 +90,14 @@ def _draw_one(frame, depth, ids, a, boxes, roofs, eye, axes, light, clouds, mx, 
             wy = axes[0, 1] + y * axes[2, 1] + x * axes[1, 1]
             wz = axes[0, 2] + y * axes[2, 2] + x * axes[1, 2]
             dx, dz = -wx * cy - wz * sy, -wx * sy + wz * cy
+            length = np.sqrt(1.0 + x * x + y * y)
+            # the sphere round the boxes: most pixels of the rectangle miss it
+            along = -(ex * dx + (ey - 0.62) * wy + ez * dz) / length
+            if ex * ex + (ey - 0.62) * (ey - 0.62) + ez * ez - along * along > _ROUND * _ROUND:
+                continue
             t, part, axis = _nearest(boxes[kind], ex, ey, ez, dx, wy, dz, 0.12 * swing, float(depth[j, i]))
             if part < 0:
                 continue
-            length = np.sqrt(1.0 + x * x + y * y)
             r, g, b = _skin(boxes[kind, part], axis, ex + dx * t, ey + wy * t, ez + dz * t, dz, t * length)
             side = 0.84 if axis == 2 else 0.7 if axis == 0 else 1.0 if wy < 0.0 else 0.5
             hurt = 0.55 if a[herd.SCARE] > 52.0 else 1.0
@@ -110,7 +114,7 @@ def _draw_one(frame, depth, ids, a, boxes, roofs, eye, axes, light, clouds, mx, 
             depth[j, i], ids[j, i] = t, ANIMAL_ID + kind
 
 
-@kernel
+@inner
 def _nearest(boxes, ex, ey, ez, dx, dy, dz, swing, limit):  # type: ignore[no-untyped-def]
     """The first box a ray enters before `limit`: (t, box or -1, axis of the face)."""
     ax, ay, az = inverse(dx), inverse(dy), inverse(dz)
@@ -135,7 +139,7 @@ def _nearest(boxes, ex, ey, ez, dx, dy, dz, swing, limit):  # type: ignore[no-un
     return best, part, face
 
 
-@kernel
+@inner
 def _skin(box, axis, x, y, z, dz, distance):  # type: ignore[no-untyped-def]
     """Colour of a point of a box: grain or patches, and two eyes on the front of the head."""
     r, g, b = box[6], box[7], box[8]

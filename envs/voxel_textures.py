@@ -94,8 +94,8 @@ def _turf(block: int) -> list[Image]:
     edge = 3 + (_noise(16, 33)[0] * 2.5).astype(int)
     side = np.where((np.arange(16)[:, None] < edge)[..., None], top * 0.96, side)
     if block == b.FLOWERS:
-        for k, petal in enumerate(((214, 60, 52), (236, 208, 66), (236, 236, 240))):
-            at = np.kron(_noise(8, 400 + k) > 0.9, np.ones((2, 2))) > 0
+        for k, petal in enumerate(((206, 84, 70), (224, 200, 84), (222, 224, 220))):
+            at = np.kron(_noise(8, 400 + k) > 0.955, np.ones((2, 2))) > 0
             top[at] = petal
     return [top, side, dirt]
 
