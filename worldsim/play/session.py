@@ -158,7 +158,7 @@ class Session:
     def toggle_recording(self) -> None:
         """Record the world in hand from now on, or commit what has been recorded."""
         if self.tape.recording:
-            self._attempt(self.tape.stop, f"recorded {self.tape.frames} frames into {self.tape.folder}")
+            self._attempt(self.tape.finish, f"recorded {self.tape.frames} frames into {self.tape.folder}")
         else:
             self._attempt(self.tape.start)
 

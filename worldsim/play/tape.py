@@ -41,6 +41,7 @@ class Tape:
         self._policy, self._fps = policy, fps
         self._world: World | None = None
         self._scribe: Scribe | None = None
+        self._closing: Scribe | None = None
 
     @property
     def recording(self) -> bool:
@@ -54,6 +55,7 @@ class Tape:
             WorldSimError: the folder can't be written, or another program records into it.
         """
         if self._scribe is None:
+            self.stop()
             self._scribe = Scribe(self.folder, self._fps)
             self.frames = 0
 
@@ -84,10 +86,20 @@ class Tape:
 
     def failure(self) -> WorldSimError | None:
         """What went wrong on the disk since the last call; recording has ended with it."""
-        if self._scribe is None or self._scribe.error is None:
-            return None
-        error, self._scribe, self._world = self._scribe.error, None, None
+        if self._scribe is not None and self._scribe.error is not None:
+            self.finish()
+        error = self._closing.error if self._closing is not None else None
+        if error is not None:
+            self._closing = None
         return error
+
+    def finish(self) -> None:
+        """Record no more, and commit without waiting; `failure` tells if that goes wrong."""
+        self.cut()
+        scribe, self._scribe = self._scribe, None
+        if scribe is not None:
+            scribe.end()
+            self._closing = scribe
 
     def stop(self) -> None:
         """Commit everything and wait until the disk has it; harmless while not recording.
@@ -95,12 +107,13 @@ class Tape:
         Raises:
             WorldSimError: what went wrong on the disk.
         """
-        self.cut()
-        scribe, self._scribe = self._scribe, None
-        if scribe is not None:
-            scribe.close()
-            if scribe.error is not None:
-                raise scribe.error
+        self.finish()
+        if self._closing is not None:
+            self._closing.join()
+        error = self.failure()
+        self._closing = None
+        if error is not None:
+            raise error
 
     def _meta(self, world: World) -> dict[str, Any]:
         return {
@@ -133,9 +146,12 @@ class Scribe:
         """Have a job done after those before it."""
         self._jobs.put(job)
 
-    def close(self) -> None:
-        """Do the jobs that are left, then give the store back."""
+    def end(self) -> None:
+        """Take no more jobs; when those before are done, the store is given back."""
         self._jobs.put(None)
+
+    def join(self) -> None:
+        """Wait for all of that."""
         self._thread.join()
 
     def begin(self, moment: Moment, depth: Depth | None, meta: dict[str, Any]) -> None:
