@@ -319,6 +319,21 @@ def test_a_full_disk_loses_the_open_episode_only(
     store.close()
 
 
+def test_a_full_disk_after_the_commit_loses_nothing(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with EpisodeStore(dataset, write=True) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr("worldsim.data.storage.append_index", full)
+            with pytest.raises(ResourceLimitError, match="No space left"):
+                store.write(make_episode(4, seed=9))
+        check_equal(store.read(3), make_episode(4, seed=9))
+        assert store.write(make_episode(2)) == "ep-000004"
+    EpisodeStore(dataset, write=True).close()
+    assert verify(dataset).ok and len(EpisodeStore(dataset)) == 5
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read_only(*_: Any, **__: Any) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
@@ -331,6 +346,35 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ResourceLimitError, match="choose another folder"):
         EpisodeStore(tmp_path / "file", write=True)
     assert os.listdir(tmp_path) == ["file"]
+
+
+LIMITED = """
+import os, resource, sys
+from data_fakes import make_episode
+from worldsim.data.storage import EpisodeStore
+from worldsim.errors import ResourceLimitError
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+store = EpisodeStore(sys.argv[1], write=True)
+try:
+    store.write(make_episode(40))
+except ResourceLimitError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(store.write(make_episode(3)), sorted(os.listdir(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs limits of the system")
+@pytest.mark.parametrize("limit", [3000, 40_000])
+def test_writes_that_really_fail(tmp_path: Path, limit: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    command = [sys.executable, "-c", LIMITED, str(tmp_path), str(limit)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    error, rest = done.stdout.splitlines()
+    assert "File too large" in error
+    assert rest == "ep-000000 ['.lock', 'ep-000000', 'index.jsonl', 'manifest.json']"
+    assert verify(tmp_path).ok
 
 
 WRITER = """

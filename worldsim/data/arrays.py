@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
+from contextlib import suppress
 from typing import IO, Any
 
 import numpy as np
@@ -34,10 +35,8 @@ class ArrayWriter:
 
     def abandon(self) -> None:
         """Let go of a file that is thrown away."""
-        try:
+        with suppress(OSError, ValueError):  # its directory can't be written, and nobody will read it
             self._zip.close()
-        except (OSError, ValueError):
-            return  # its directory can't be written, and nobody will read it
 
 
 class ArrayReader:

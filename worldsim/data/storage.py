@@ -162,10 +162,10 @@ class EpisodeStore:
             raise
 
     def _next_number(self) -> int:
-        known = [*self._names, *read_index(self.folder)[0], *names_in(self.folder / QUARANTINE)]
+        known = [*names_in(self.folder), *read_index(self.folder)[0], *names_in(self.folder / QUARANTINE)]
         numbers = [int(found[1]) for name in known if (found := EPISODE.match(name))]
         return max(numbers, default=-1) + 1
 
     def _committed(self, name: str, meta: bytes) -> None:
+        self._names.append(name)  # it is in place; without a line in the index it is still read
         append_index(self.folder, name, meta)
-        self._names.append(name)

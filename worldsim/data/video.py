@@ -64,10 +64,9 @@ class VideoWriter:
         """Let go of the encoder without finishing the file."""
         container, self._container = self._container, None
         if container is not None:
-            try:
+            # The file is thrown away; that its end can't be written does not matter.
+            with suppress(OSError, ValueError, _av().FFmpegError):
                 container.close()
-            except (OSError, ValueError):
-                return  # the file is thrown away; that its end can't be written does not matter
 
     def _open(self, frame: NDArray[np.uint8]) -> None:
         if frame.ndim != 3 or not all(1 <= side <= MAX_SIDE for side in frame.shape[:2]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -122,10 +122,8 @@ class EpisodeWriter:
         if self._depth_file is not None:
             self._depth_file.abandon()
         for file in self._files.values():
-            try:
+            with suppress(OSError):  # what could not be flushed to a full disk is removed below
                 file.close()
-            except OSError:
-                continue  # what could not be flushed to a full disk is removed below
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _observe(
