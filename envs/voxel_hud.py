@@ -196,9 +196,9 @@ def held_sprite(item: int, size: int) -> Sprite:
         return cube_sprite(item, size)
     fine = size * 4
     y, x = (np.mgrid[0:fine, 0:fine] + 0.5) / fine
-    along, across = (1.15 - x) * 0.62 + (1.15 - y) * 0.78, (x - 0.72) * 0.78 - (y - 0.62) * 0.62
-    inside = (np.abs(across) < 0.2) & (along < 1.05)
-    color = np.where((along > 0.42)[..., None], _SKIN, _SLEEVE) * np.where(across > 0.02, 0.8, 1.0)[..., None]
+    along, across = (1.15 - x) * 0.62 + (1.15 - y) * 0.78, (x - 0.66) * 0.78 - (y - 0.55) * 0.62
+    inside = (np.abs(across) < 0.2) & (along < 1.34)
+    color = np.where((along > 0.55)[..., None], _SKIN, _SLEEVE) * np.where(across > 0.02, 0.8, 1.0)[..., None]
     out = np.concatenate([color * inside[..., None], inside[..., None].astype(float)], -1)
     small = out.reshape(size, 4, size, 4, 4).mean((1, 3))
     small[..., :3] /= np.maximum(small[..., 3:], 1e-9)

@@ -19,8 +19,8 @@ FOG_START, FOG_END = 28.0, 50.0
 """Distances in blocks between which the land fades into the sky."""
 _MASK = SIZE - 1
 _WATER_COLOR = (44.0, 92.0, 186.0)
-_DEEP_COLOR = (18.0, 46.0, 112.0)
-_WATER_END = 15.0
+_DEEP_COLOR = (30.0, 72.0, 146.0)
+_WATER_END = 18.0
 _SEGMENTS = 8
 
 
@@ -73,7 +73,7 @@ def _pixel(vox, tops, roofs, textures, cracks, eye, dx, dy, dz, length, pixel, l
         if medium == WATER:
             # the water that was crossed swallows what lies behind it
             a = min(1.0, (min(t, limit) - entered) * length / _WATER_END)
-            a = left * (0.25 + 0.75 * a * (2.0 - a))
+            a = left * (0.16 + 0.84 * a * (2.0 - a))
             shade = light[LIGHT, 1] * (0.72 + 0.28 * min(1.0, max(0.0, dy * inv + 0.6)))
             r += a * _DEEP_COLOR[0] * shade
             g += a * _DEEP_COLOR[1] * shade
@@ -188,7 +188,7 @@ def _lit(roofs, block, axis, ix, iy, iz, dx, dy, dz, distance, light):  # type: 
         return 1.0, 1.0, 1.0
     open_sky = exposure(roofs, px, py, pz)
     glow = max(0.0, 1.0 - distance * (1.0 / 15.0))
-    dark = 0.16 + 0.34 * glow * glow
+    dark = 0.30 + 0.40 * glow * glow
     lr = max(dark, dark + (light[LIGHT, 0] - dark) * open_sky)
     lg = max(dark, dark + (light[LIGHT, 1] - dark) * open_sky)
     lb = max(dark, dark + (light[LIGHT, 2] - dark) * open_sky)

@@ -28,9 +28,9 @@ def daylight(time_of_day: float) -> NDArray[np.float64]:
     rise, along = sincos(360.0 * (time_of_day - 0.25))
     day = smooth(min(1.0, max(0.0, (rise + 0.18) / 0.42)))
     low = max(0.0, 1.0 - abs(rise - 0.03) / 0.33)
-    night_light, day_light, low_light = (0.34, 0.37, 0.50), (1.0, 1.0, 1.0), (0.10, -0.02, -0.12)
-    night_top, day_top = (10.0, 13.0, 34.0), (112.0, 164.0, 246.0)
-    night_rim, day_rim = (26.0, 32.0, 58.0), (184.0, 212.0, 250.0)
+    night_light, day_light, low_light = (0.40, 0.43, 0.56), (1.0, 1.0, 1.0), (0.10, -0.02, -0.12)
+    night_top, day_top = (12.0, 16.0, 42.0), (112.0, 164.0, 246.0)
+    night_rim, day_rim = (32.0, 40.0, 70.0), (184.0, 212.0, 250.0)
     glow = (250.0, 150.0, 84.0)
     for c in range(3):
         out[LIGHT, c] = night_light[c] + (day_light[c] - night_light[c]) * day + low_light[c] * low

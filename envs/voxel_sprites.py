@@ -101,9 +101,9 @@ def _draw_one(frame, depth, ids, a, boxes, roofs, eye, axes, light, clouds, mx, 
             r, g, b = _skin(boxes[kind, part], axis, ex + dx * t, ey + wy * t, ez + dz * t, dz, t * length)
             side = 0.84 if axis == 2 else 0.7 if axis == 0 else 1.0 if wy < 0.0 else 0.5
             hurt = 0.55 if a[herd.SCARE] > 52.0 else 1.0
-            lr = side * (0.15 + (light[LIGHT, 0] - 0.15) * open_sky)
-            lg = side * (0.15 + (light[LIGHT, 1] - 0.15) * open_sky) * hurt
-            lb = side * (0.15 + (light[LIGHT, 2] - 0.15) * open_sky) * hurt
+            lr = side * (0.25 + (light[LIGHT, 0] - 0.25) * open_sky)
+            lg = side * (0.25 + (light[LIGHT, 1] - 0.25) * open_sky) * hurt
+            lb = side * (0.25 + (light[LIGHT, 2] - 0.25) * open_sky) * hurt
             fog = min(1.0, max(0.0, (t * length - FOG_START) / (FOG_END - FOG_START)))
             sr, sg, sb = 0.0, 0.0, 0.0
             if fog > 0.0:

@@ -172,8 +172,8 @@ def crack_textures() -> NDArray[np.uint8]:
     for arm in range(7):
         y, x, angle = 7.5, 7.5, arm * 6.28318 / 7
         for k in range(12):
-            angle += (turns[arm, k] - 0.5) * 1.5
-            x, y = x + np.cos(angle) * 0.9, y + np.sin(angle) * 0.9
+            angle += (turns[arm, k] - 0.5) * 1.1 * (-1) ** k
+            x, y = x + np.cos(angle) * 0.85, y + np.sin(angle) * 0.85
             iy, ix = round(y), round(x)
             if 0 <= iy < SIZE and 0 <= ix < SIZE:
                 out[max(0, k - 2 + arm % 2) :, iy, ix] = 1
