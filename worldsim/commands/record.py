@@ -7,7 +7,7 @@ import sys
 from typing import Any, Literal
 
 from worldsim.errors import UsageError
-from worldsim.play.options import DREAM, GAME, PlayOptions
+from worldsim.play.options import DREAM, GAME
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class RecordOptions:
     episodes: int = 1
     """How many episodes."""
     steps: int = 600
-    """Most actions an episode (600 are 30 seconds of play); a person ends episodes with the key G."""
+    """Most actions an episode (600 are 30 seconds of play); the key G ends a person's sooner."""
     seed: int = 0
     """Seed of the first episode; the next ones follow."""
     world: str | None = None
@@ -44,9 +44,6 @@ class RecordOptions:
 
 def run(options: RecordOptions) -> None:
     """Record and say what was written."""
-    if options.policy == "human":
-        _by_hand(options)
-        return
     from worldsim.data.rollout import record
 
     report = record(
@@ -65,16 +62,6 @@ def run(options: RecordOptions) -> None:
     print(
         f"{report.folder}: {len(report.episodes)} episodes, {frames} frames of {report.env} by {report.policy}"
     )
-
-
-def _by_hand(options: RecordOptions) -> None:
-    from worldsim.play.player import human_rollout
-
-    if options.wandb != "disabled":
-        raise UsageError("--wandb: not with --policy human; record first and log later")
-    arguments = _arguments(options)
-    chosen = PlayOptions(env=options.env, seed=options.seed, **arguments)
-    human_rollout(options.env, options.episodes, options.out, options=chosen)
 
 
 def _arguments(options: RecordOptions) -> dict[str, Any]:
