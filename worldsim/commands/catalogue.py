@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
         (
             "worldsim record --env worldsim/Voxel-v0 --policy explorer --episodes 10 --out runs/game",
             "worldsim record --env worldsim/Dream-v0 --policy random --episodes 2 --out runs/dream",
+            "worldsim record --policy human --episodes 3 --out runs/me",
         ),
     ),
     "data info": Command(
