@@ -17,7 +17,7 @@ from worldsim.errors import ConfigError, ResetNeeded, UsageError
 
 from . import voxel_player
 from .voxel_engine import VoxelEngine
-from .window import Window
+from worldsim.window import Window
 
 FAR = 512.0
 """The depth, in blocks, of sky and of what is beyond view."""

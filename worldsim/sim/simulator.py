@@ -279,7 +279,7 @@ class Simulator:
 
     def _stack(self, keys: Sequence[KeyFrame]) -> tuple[Tensor, Tensor]:
         frames = frames_to_float(torch.stack([k.frame for k in keys]))
-        return frames, torch.stack([k.depth for k in keys]).float().unsqueeze(1)
+        return frames, torch.stack([k.depth.float() for k in keys]).unsqueeze(1)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
