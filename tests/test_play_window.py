@@ -313,7 +313,7 @@ def test_the_game_is_played_through_the_front_door(tmp_path):
     assert json.loads(done.stdout)["ticks"] == 5
     bare = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")}
     command = [sys.executable, "-m", "worldsim", "play", "--env", GAME]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, env=bare)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=150, env=bare)
     assert done.returncode == 13 and done.stderr.count("\n") == 1 and "--headless" in done.stderr
 
 
