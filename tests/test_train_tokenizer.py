@@ -99,10 +99,10 @@ def test_what_a_run_leaves_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_it_learns() -> None:
     trainer = TokenizerTrainer(replace(RECIPE, learning_rate=5e-3), device=torch.device("cpu"), seed=0)
     source, losses = Blocks(), []
-    for i in range(150):
+    for i in range(80):
         frames = source.sample().frames[:, 0]
-        losses.append(trainer.train_step(frames, i / 150))
-    assert float(losses[-1]["loss"]) < 0.4 * float(losses[0]["loss"])
+        losses.append(trainer.train_step(frames, i / 80))
+    assert float(losses[-1]["loss"]) < 0.6 * float(losses[0]["loss"])
     assert 0.5 < float(losses[-1]["latent_std"]) < 1.6
     assert trainer.decoded(frames).shape == frames.shape
 
