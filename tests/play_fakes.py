@@ -57,6 +57,9 @@ class FakeEnv(gymnasium.Env):
     def restore_state(self, state):
         self._state, self._picture = state[0].copy(), state[1]
 
+    def buffers(self):
+        return {"depth": np.full((self.size[1], self.size[0]), self._state[1], np.float32)}
+
     def close(self):
         self.closed = True
 
@@ -79,7 +82,7 @@ class FakeEnv(gymnasium.Env):
             }
         }
         if self.generated:
-            info["uncertainty"] = 0.25
+            info["uncertainty"] = 12.5
         return info
 
 

@@ -151,7 +151,8 @@ def test_side_by_side_starts_the_dream_from_the_games_frames():
     assert [pane.title for pane in view.panes] == ["game", "dream"]
     footage = opener.envs[DREAM].options
     assert footage["frames"].shape == (16, 16, 32, 3) and len(footage["actions"]) == 15
-    assert np.array_equal(footage["frames"][-1], view.panes[0].frame) and footage["pitch"] == 5.0
+    assert np.array_equal(footage["frames"][-1], view.panes[0].frame) and footage["caption"] == "a flat test"
+    assert footage["pose"].shape == (16, 5) and np.array_equal(footage["depth"][:, 0, 0], np.arange(15, 31))
     live(session, 4)
     assert session.stage.worlds[GAME].moment.tick == 34 and session.stage.worlds[DREAM].moment.tick == 4
     session.rewind(0.1)

@@ -20,8 +20,8 @@ MARGIN = 10
 DESIGN = (720.0, 480.0)
 """Window width and height, in pixels, at which texts have their plain size."""
 SMALLEST, LARGEST = 0.7, 2.5
-UNCERTAIN = 1.0
-"""Uncertainty at which the gauge is full."""
+UNCERTAIN = 30.0
+"""Uncertainty, in grey levels, at which the gauge is full."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Hud:
         brush = self._brush
         share = min(1.0, uncertainty / UNCERTAIN)
         color = GREEN if share < 1 / 3 else AMBER if share < 2 / 3 else RED
-        label = brush.text(f"guessing {uncertainty:.2f}", 11, GREY)
+        label = brush.text(f"guessing ±{uncertainty:.1f}", 11, GREY)
         plate.blit(label, (x, y))
         plate.blit(
             brush.bar(plate.get_width() - 2 * x, brush.px(4), share, color), (x, y + label.get_height())

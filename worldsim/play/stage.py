@@ -87,8 +87,7 @@ class Stage:
             raise UsageError("a picture can only be dreamed on, and there is no learned world here")
         world = self.worlds[env_id]
         frame = load_image(path, *world.size)
-        picture = {"frames": frame[np.newaxis], "actions": [], "pitch": 0.0}
-        world.reset(self.seed, picture, origin="a picture")
+        world.reset(self.seed, {"frames": frame[np.newaxis], "pitch": 0.0}, origin="a picture")
         if not self.side_by_side:
             self.active = env_id
 
@@ -109,7 +108,9 @@ class Stage:
     def _follow_game(self) -> None:
         game, dream = self.shown
         footage = game.footage(FOOTAGE)
-        footage["frames"] = resize_frames(footage["frames"], *dream.size)
+        if game.size != dream.size:
+            footage["frames"] = resize_frames(footage["frames"], *dream.size)
+            footage.pop("depth", None)  # of another view
         dream.reset(self.seed, footage, origin="the game")
 
     def _partner(self) -> str:

@@ -103,20 +103,23 @@ class World:
         return self.moment
 
     def footage(self, count: int) -> dict[str, Any]:
-        """The last `count` frames as reset options for a learned world: it goes on from there.
+        """The last `count` frames as reset options for a learned world, which goes on from there.
 
-        `frames` uint8 [T, H, W, 3], `actions` T - 1 dicts, and the newest frame's `pitch` in
-        degrees where the world knows it.
+        `frames` uint8 [T, H, W, 3] and `actions`, T - 1 dicts; `pose` float32 [T, 5], true `depth`
+        float32 [T, H, W] and `caption` where the world knows them.
         """
         moments = self.history.last(count)
         options: dict[str, Any] = {
             "frames": np.stack([m.frame for m in moments]),
             "actions": [m.action for m in moments[1:]],
         }
-        pose = self.moment.info.get("state", {}).get("pose")
-        if pose is not None:
-            options["pitch"] = float(pose[4])
-        return options
+        states = [m.info.get("state", {}) for m in moments]
+        if all("pose" in state for state in states):
+            options["pose"] = np.stack([np.asarray(state["pose"], np.float32) for state in states])
+        if states[-1].get("caption"):
+            options["caption"] = str(states[-1]["caption"])
+        depth = self._depths(moments)
+        return options if depth is None else {**options, "depth": depth}
 
     def depth(self) -> NDArray[np.float32] | None:
         """True depth [H, W] of the present frame in blocks; None where the world is only guessing."""
@@ -129,6 +132,26 @@ class World:
     def close(self) -> None:
         """Close the env."""
         self.env.close()
+
+    def _depths(self, moments: list[Moment]) -> NDArray[np.float32] | None:
+        """True depth of the given newest moments, by living them once more and coming back."""
+        newest = self.depth()
+        if newest is None or not self.can_rewind:
+            return None
+        now = self.env.unwrapped.clone_state()
+        snapshot, actions = self.history.way_to(moments[0].tick)
+        self.env.unwrapped.restore_state(snapshot)
+        depths = []
+        try:
+            for action in actions:
+                self.env.step(action)
+            for later in (*moments[1:], None):
+                depths.append(self.depth())
+                if later is not None:
+                    self.env.step(later.action)
+        finally:
+            self.env.unwrapped.restore_state(now)
+        return np.stack([newest if d is None else d for d in depths])
 
     def _snapshot(self) -> object:
         return self.env.unwrapped.clone_state() if self.can_rewind else object()
