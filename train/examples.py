@@ -75,7 +75,9 @@ class ClipTensors:
         if clips.depth is None or clips.pose is None or clips.signals is None:
             from worldsim.errors import DatasetError
 
-            raise DatasetError("clips: got no depth, pose or signals, expected all three; record with depth=True")
+            raise DatasetError(
+                "clips: got no depth, pose or signals, expected all three; record with depth=True"
+            )
         self.device = device
         self.frames = torch.from_numpy(clips.frames).to(device)
         self.depth_blocks = torch.from_numpy(clips.depth).to(device)
@@ -109,7 +111,13 @@ class ClipTensors:
 
 
 def build_example(
-    clips: ClipTensors, t: Tensor, config: ExampleConfig, *, slots: int, history: int, generator: torch.Generator
+    clips: ClipTensors,
+    t: Tensor,
+    config: ExampleConfig,
+    *,
+    slots: int,
+    history: int,
+    generator: torch.Generator,
 ) -> Example:
     """Everything needed to draw the frames `t` `[B]` of the clips; `t` is at least 3.
 
@@ -126,7 +134,9 @@ def build_example(
         pose=clips.pose[clips.rows, t],
         step=steps[:, 0],
         past=steps[:, 1:],
-        actions=clips.actions[clips.rows[:, None], (t[:, None] - torch.arange(history, device=t.device)).clamp(0)],
+        actions=clips.actions[
+            clips.rows[:, None], (t[:, None] - torch.arange(history, device=t.device)).clamp(0)
+        ],
         caption=clips.captions * keep[:, None],
         held=held,
         target=target,

@@ -92,7 +92,9 @@ def _context(
     device, shape = example.target.device, example.references.valid.shape
     level = torch.rand(shape, generator=generator) * config.corruption
     level = level * (torch.rand(shape[0], 1, generator=generator) < 0.5)
-    step = example.step + config.motion_noise * torch.randn(example.step.shape, generator=generator).to(device)
+    step = example.step + config.motion_noise * torch.randn(example.step.shape, generator=generator).to(
+        device
+    )
     references = corrupt(example.references, level.to(device), None if device.type != "cpu" else generator)
     return model.context(references, example.pose, step, example.actions, example.caption, example.held)
 
@@ -122,7 +124,12 @@ def _shortcut_target(
 
 
 def _losses(
-    model: WorldModel, example: Example, prediction: Prediction, target: Tensor, level: Tensor, config: ObjectiveConfig
+    model: WorldModel,
+    example: Example,
+    prediction: Prediction,
+    target: Tensor,
+    level: Tensor,
+    config: ObjectiveConfig,
 ) -> dict[str, Tensor]:
     error = prediction.latents - target
     weight = loss_weight(level)[:, None, None, None]
@@ -140,7 +147,5 @@ def _losses(
 
 def _motion(model: WorldModel, example: Example) -> Tensor:
     r = example.references
-    step = model.move(
-        r.frames[:, 0], r.depth[:, 0], r.pose[:, 0, 4], example.actions, example.past
-    )
+    step = model.move(r.frames[:, 0], r.depth[:, 0], r.pose[:, 0, 4], example.actions, example.past)
     return motion_loss(step, example.step)

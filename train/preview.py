@@ -16,6 +16,8 @@ from worldsim.data.episode import ClipBatch
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 
+from .png import grid, write_png
+
 HORIZONS = (1, 4, 8, 16, 32, 64)
 CONTEXT = 8
 """Frames that the dream is started from."""
@@ -52,7 +54,9 @@ def _play(game: Any, player: Any, seed: int, frames: int) -> tuple[NDArray[Any],
     return tuple(np.stack(column) for column in zip(*rows))
 
 
-def dream(model: WorldModel, twin: Twin, config: SimulatorConfig, *, follow: bool = False) -> tuple[Tensor, Tensor]:
+def dream(
+    model: WorldModel, twin: Twin, config: SimulatorConfig, *, follow: bool = False
+) -> tuple[Tensor, Tensor]:
     """Dream on from the first frames with the game's actions: uint8 `[B, T, H, W, 3]`, errors `[B, T - 8]` of steps.
 
     Args:
@@ -63,8 +67,11 @@ def dream(model: WorldModel, twin: Twin, config: SimulatorConfig, *, follow: boo
     frames, actions = torch.from_numpy(clips.frames), torch.from_numpy(clips.actions)
     worlds = [
         simulator.begin(
-            frames[b, :CONTEXT], seed=b, actions=actions[b, 1:CONTEXT],
-            depth=torch.from_numpy(clips.depth[b, :CONTEXT]), pose=torch.from_numpy(clips.pose[b, :CONTEXT]),
+            frames[b, :CONTEXT],
+            seed=b,
+            actions=actions[b, 1:CONTEXT],
+            depth=torch.from_numpy(clips.depth[b, :CONTEXT]),
+            pose=torch.from_numpy(clips.pose[b, :CONTEXT]),
         )  # fmt: skip
         for b in range(len(frames))
     ]
@@ -104,12 +111,7 @@ def detail(frames: Tensor) -> float:
 
 def strip(dreamt: Tensor, twin: Twin, path: Path, worlds: int = 8) -> None:
     """Write a PNG: odd rows the game, even rows the dream, columns at growing horizons."""
-    from PIL import Image
-
     real = torch.from_numpy(twin.clips.frames)
     columns = [CONTEXT - 1, *(CONTEXT + h - 1 for h in HORIZONS if CONTEXT + h <= real.shape[1])]
-    rows = []
-    for b in range(min(worlds, len(real))):
-        rows += [torch.cat(list(source[b, columns]), 1) for source in (real, dreamt)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(torch.cat(rows, 0).numpy()).save(path)
+    rows = [source[b, columns] for b in range(min(worlds, len(real))) for source in (real, dreamt)]
+    write_png(path, grid(rows))

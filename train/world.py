@@ -21,21 +21,26 @@ import torch
 from tqdm import tqdm
 
 from worldsim import registry
+from worldsim.atomic import write_file
 from worldsim.checkpoint import find_world, load_checkpoint, load_into, save_checkpoint
 from worldsim.config import to_json, with_overrides
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import ConfigError, UsageError
 from worldsim.model.world_model import WorldModel
+from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
 from worldsim.sim.simulator import SimulatorConfig
 from worldsim.tracking import Tracker
 from worldsim.training_state import load_training_state, save_training_state
 
 from . import preview
+from .interrupt import Interrupt
 from .recipes import Recipe
 from .schedule import Budget
+from .seeds import clip_seeds, record_seeds
 from .trainer import WorldTrainer, seed_everything
 
 WORLD_FOLDER, STATE_FOLDER = "world", "state"
+_SEEDS = 24
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,13 @@ class Run:
     """The clock, the files and the progress bar around a trainer."""
 
     def __init__(
-        self, trainer: WorldTrainer, source: Source, recipe: Recipe, options: TrainOptions, out: Path, seconds: float
+        self,
+        trainer: WorldTrainer,
+        source: Source,
+        recipe: Recipe,
+        options: TrainOptions,
+        out: Path,
+        seconds: float,
     ) -> None:
         self.trainer, self.source, self.recipe, self.options, self.out = trainer, source, recipe, options, out
         self.before, self.first_frame = seconds, trainer.frames_seen
@@ -126,19 +137,18 @@ class Run:
         self._first_batch = self.source.sample()  # waits for the game before the clock starts
         self.start = time.monotonic()
         next_save, next_preview = self.recipe.save_minutes * 60, self.recipe.preview_minutes * 60
-        try:
-            with self._bar() as bar:
-                while (progress := self._progress()) < 1:
-                    losses = self.trainer.step(self._clips(), progress)
-                    self._report(bar, tracker, losses)
-                    if self._seconds() > next_save:
-                        next_save = self._seconds() + self.recipe.save_minutes * 60
-                        self.save()
-                    if self._seconds() > next_preview:
-                        next_preview = self._seconds() + self.recipe.preview_minutes * 60
-                        self.show(tracker)
-        finally:
+        with Interrupt() as interrupt, self._bar() as bar:
+            while (progress := self._progress()) < 1 and not interrupt.asked:
+                losses = self.trainer.step(self._clips(), progress)
+                self._report(bar, tracker, losses)
+                if self._seconds() > next_save:
+                    next_save = self._seconds() + self.recipe.save_minutes * 60
+                    self.save()
+                if self._seconds() > next_preview:
+                    next_preview = self._seconds() + self.recipe.preview_minutes * 60
+                    self.show(tracker)
             self.save()
+        interrupt.finish()
         self.show(tracker)
 
     def save(self) -> None:
@@ -150,7 +160,10 @@ class Run:
             "data": self.options.data, "recipe": self.options.recipe,
         }  # fmt: skip
         config = to_json(self.recipe.model)
-        save_checkpoint(self.out / WORLD_FOLDER, trainer.ema.module_state(), config, info=info, dtype=torch.float16)
+        world = self.out / WORLD_FOLDER
+        save_checkpoint(world, trainer.ema.module_state(), config, info=info, dtype=torch.float16)
+        if not (world / SEEDS_FILE).exists():
+            write_file(world / SEEDS_FILE, encode_seeds(self._seeds()))
         state = {
             "trainer": trainer.state_dict(), "source": self.source.state_dict(),
             "seconds": seconds, "recipe": to_json(self.recipe),
@@ -175,8 +188,18 @@ class Run:
         preview.strip(dreamt, self.twin, path)
         tracker.log({f"preview/{k}": v for k, v in values.items()}, step)
         tracker.image("strip", path, step)
-        tqdm.write(f"step {step}: " + "  ".join(f"{k} {v:.2f}" for k, v in values.items() if k[:4] in ("psnr", "deta")))
+        tqdm.write(
+            f"step {step}: "
+            + "  ".join(f"{k} {v:.2f}" for k, v in values.items() if k[:4] in ("psnr", "deta"))
+        )
         self.start += time.monotonic() - began
+
+    def _seeds(self) -> Seeds:
+        d = self.recipe.model.denoiser
+        if self.options.data is not None:
+            return clip_seeds(self.source, _SEEDS)
+        engine = self.options.live or "worldsim/Voxel-v0"
+        return record_seeds(engine, self.options.policy, count=_SEEDS, width=d.width, height=d.height)
 
     def _clips(self) -> ClipBatch:
         batch, self._first_batch = self._first_batch, None  # type: ignore[assignment]
@@ -190,7 +213,10 @@ class Run:
 
     @contextmanager
     def _bar(self) -> Iterator[tqdm[Any]]:
-        unit = {"unit": "s", "bar_format": "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}"}
+        unit = {
+            "unit": "s",
+            "bar_format": "{desc} {percentage:3.0f}% |{bar:24}| {elapsed}<{remaining} {postfix}",
+        }
         with tqdm(total=1000, desc="training", dynamic_ncols=True, mininterval=1.0, **unit) as bar:
             yield bar
 
@@ -230,7 +256,9 @@ def _check_folder(out: Path, options: TrainOptions) -> None:
     if options.resume and not has_state:
         raise UsageError(f"--resume: {out} holds no training run; leave out --resume to begin one")
     if has_state and not options.resume:
-        raise UsageError(f"--out: {out} holds a training run; add --resume to go on, or choose another folder")
+        raise UsageError(
+            f"--out: {out} holds a training run; add --resume to go on, or choose another folder"
+        )
     if options.data and options.live:
         raise UsageError("--data and --live: got both, expected one source of clips")
 
@@ -238,7 +266,9 @@ def _check_folder(out: Path, options: TrainOptions) -> None:
 def _check_recipe(recipe: Recipe, before: dict[str, Any]) -> None:
     now = to_json(recipe)
     if now["model"] != before["model"]:
-        raise ConfigError("--resume: the model of the recipe differs from the run's; resume with the same recipe")
+        raise ConfigError(
+            "--resume: the model of the recipe differs from the run's; resume with the same recipe"
+        )
 
 
 def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:

@@ -19,7 +19,17 @@ def reproject(
     for i in nb.prange(n):
         z_buffer = np.zeros((height, width), np.float32)
         _splat(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, z_buffer)
-        _lookup(frames[i], rotation[i], translation[i], tan_x, tan_y, z_buffer, out[i], out_depth[i, 0], known[i, 0])
+        _lookup(
+            frames[i],
+            rotation[i],
+            translation[i],
+            tan_x,
+            tan_y,
+            z_buffer,
+            out[i],
+            out_depth[i, 0],
+            known[i, 0],
+        )
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -48,7 +58,15 @@ def _splat(depth: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def _lookup(
-    frame: Any, r: Any, t: Any, tan_x: float, tan_y: float, z_buffer: Any, out: Any, out_depth: Any, known: Any
+    frame: Any,
+    r: Any,
+    t: Any,
+    tan_x: float,
+    tan_y: float,
+    z_buffer: Any,
+    out: Any,
+    out_depth: Any,
+    known: Any,
 ) -> None:
     _, height, width = frame.shape
     for j in range(height):

@@ -7,7 +7,6 @@ residual; and beside it the frame's depth, its own expected error and the game's
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -147,7 +146,9 @@ class Denoiser(nn.Module):
     def _build_levels(self, widths: list[int]) -> None:
         c = self.config
         outer = widths[:-1]
-        self.enter = nn.ModuleList([nn.ModuleList([ResBlock(w, c.cond) for _ in range(c.blocks)]) for w in outer])
+        self.enter = nn.ModuleList(
+            [nn.ModuleList([ResBlock(w, c.cond) for _ in range(c.blocks)]) for w in outer]
+        )
         self.down = nn.ModuleList(
             [nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip(widths[:-1], widths[1:])]
         )
@@ -158,7 +159,9 @@ class Denoiser(nn.Module):
         )
         self.up = nn.ModuleList([nn.Conv2d(b, 4 * a, 1) for a, b in zip(widths[:-1], widths[1:])])
         self.merge = nn.ModuleList([nn.Conv2d(2 * w, w, 1) for w in outer])
-        self.leave = nn.ModuleList([nn.ModuleList([ResBlock(w, c.cond) for _ in range(c.blocks)]) for w in outer])
+        self.leave = nn.ModuleList(
+            [nn.ModuleList([ResBlock(w, c.cond) for _ in range(c.blocks)]) for w in outer]
+        )
 
     def _build_memory(self, width: int, shrink: int, factor: int) -> None:
         c = self.config
@@ -178,13 +181,12 @@ class Denoiser(nn.Module):
         cond = torch.cat([i.actions.flatten(1), i.motion, i.caption, i.description.flatten(1)], 1)
         tokens = self._memory_tokens(i)
         per_reference = tokens.shape[1] // i.valid.shape[1]
-        nothing = torch.zeros_like(i.newest)
         return Context(
             stem=self.static_stem(static.contiguous(memory_format=torch.channels_last)),
             cond=self.cond_in(cond),
             memory=[layer.references(tokens) for layer in self._attention()],
             memory_mask=i.valid.repeat_interleave(per_reference, 1),
-            candidates=torch.cat([i.warped, torch.stack([i.newest, nothing, nothing], 1)], 1),
+            candidates=torch.cat([i.warped, i.newest[:, None]], 1),
             candidate_depth=torch.cat([i.warped_depth, i.newest_depth[:, None]], 1),
             bias=self._copy_bias(i),
         )
@@ -226,10 +228,10 @@ class Denoiser(nn.Module):
         odds = torch.log((1 - noise_level + 1e-4) / (noise_level + 1e-4))
         bias[:, -2] = 2 * odds[:, None, None, None]
         weights = torch.softmax(logits.unflatten(1, (self.candidate_count, g)) + bias, 1)
-        candidates = torch.cat([context.candidates[:, :-2], x[:, None], context.candidates[:, -1:]], 1)
-        latents = (_repeat(weights, c) * candidates).sum(1) + residual
         seen = context.candidate_depth.shape[1]
-        copied = (_repeat(weights[:, :seen], p) * context.candidate_depth).sum(1)
+        # Nothing, the last candidate, adds nothing to the sum.
+        latents = _mix(weights[:, :seen], context.candidates) + _mix(weights[:, -2:-1], x[:, None]) + residual
+        copied = _mix(weights[:, :seen], context.candidate_depth)
         return Prediction(latents, copied + depth, F.softplus(spread - 3), signals)
 
     def _copy_bias(self, i: Inputs) -> Tensor:
@@ -252,9 +254,11 @@ class Denoiser(nn.Module):
         return [m for m in self.attend if isinstance(m, ReferenceAttention)]
 
 
-def _repeat(weights: Tensor, channels: int) -> Tensor:
-    """Give the `[B, n, G, h, w]` weights of a cell's pixels to its `channels` = colours x G entries."""
-    groups = weights.shape[2]
-    if channels < groups:
-        return weights[:, :, :channels]
-    return weights.repeat(1, 1, math.ceil(channels / groups), 1, 1)
+def _mix(weights: Tensor, candidates: Tensor) -> Tensor:
+    """Sum candidates `[B, n, C, h, w]` by the weights `[B, n, G, h, w]` of each cell's G pixels.
+
+    Channels are colours x pixels; with fewer weights than pixels one weight serves all.
+    """
+    groups, channels = weights.shape[2], candidates.shape[2]
+    mixed = (weights[:, :, None] * candidates.unflatten(2, (channels // groups, groups))).sum(1)
+    return mixed.flatten(1, 2)

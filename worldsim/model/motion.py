@@ -50,9 +50,7 @@ class MotionHead(nn.Module):
         self.blocks = nn.ModuleList([ResBlock(2 * c, config.cond) for _ in range(2)])
         self.squeeze = nn.Conv2d(2 * c, c // 2, 1)
         cells = -(-grid[0] // 4) * -(-grid[1] // 4)
-        self.out = nn.Sequential(
-            nn.Linear(cells * (c // 2) + config.cond, 256), nn.SiLU(), nn.Linear(256, 3)
-        )
+        self.out = nn.Sequential(nn.Linear(cells * (c // 2) + config.cond, 256), nn.SiLU(), nn.Linear(256, 3))
 
     def forward(self, newest: Tensor, depth: Tensor, actions: Tensor, pitch: Tensor, past: Tensor) -> Tensor:
         """Predict the step `[B, 3]`.

@@ -111,7 +111,9 @@ def _describe(references: References, rotation: Tensor, translation: Tensor) -> 
     return described * references.valid.unsqueeze(-1)
 
 
-def corrupt(references: References, noise_level: Tensor, generator: torch.Generator | None = None) -> References:
+def corrupt(
+    references: References, noise_level: Tensor, generator: torch.Generator | None = None
+) -> References:
     """Add noise of `noise_level` `[B, R]` to the frames and say so, against drift on own predictions."""
     level = noise_level[:, :, None, None, None]
     noise = torch.randn(references.frames.shape, generator=generator, device=references.frames.device)

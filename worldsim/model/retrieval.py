@@ -56,7 +56,9 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
     return seen.scatter_(2, cells, True)[:, :, :-1]
 
 
-def retrieve(seen: Tensor, already: Tensor, valid: Tensor, count: int, jitter: Tensor | None = None) -> Tensor:
+def retrieve(
+    seen: Tensor, already: Tensor, valid: Tensor, count: int, jitter: Tensor | None = None
+) -> Tensor:
     """Choose `count` candidates for each world, each adding the most unseen cells.
 
     Args:

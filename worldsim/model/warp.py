@@ -101,7 +101,13 @@ def _rays(height: int, width: int, tan_x: float, tan_y: float, device: torch.dev
 
 
 def _splat(
-    depth: Tensor, rotation: Tensor, translation: Tensor, rays: Tensor, usable: Tensor, height: int, width: int
+    depth: Tensor,
+    rotation: Tensor,
+    translation: Tensor,
+    rays: Tensor,
+    usable: Tensor,
+    height: int,
+    width: int,
 ) -> tuple[Tensor, Tensor]:
     n, pixels = depth.shape
     tan_x, tan_y = tangents(height, width)
@@ -115,7 +121,9 @@ def _splat(
     u0 = torch.where(ahead, u, torch.zeros_like(u)).floor().long()
     v0 = torch.where(ahead, v, torch.zeros_like(v)).floor().long()
     # Positive floats order like their bits, so one integer minimum finds depth and source at once.
-    key = (safe_z.float().contiguous().view(torch.int32).long() << 32) | torch.arange(pixels, device=depth.device)
+    key = (safe_z.float().contiguous().view(torch.int32).long() << 32) | torch.arange(
+        pixels, device=depth.device
+    )
     empty = torch.iinfo(torch.int64).max
     best = torch.full((n, pixels), empty, dtype=torch.int64, device=depth.device)
     for dv in (0, 1):

@@ -1,9 +1,9 @@
 """The whole learned world: tokenizer, motion head and denoiser behind four calls.
 
-    step = model.move(frame, depth, pose, actions, past)        # where does the action lead?
-    context = model.context(references, pose, step, actions)    # what is known from there?
-    prediction = model.denoise(x, noise_level, step_size, context)
-    frame, depth = model.frame(prediction), model.depth(prediction)
+step = model.move(frame, depth, pose, actions, past)        # where does the action lead?
+context = model.context(references, pose, step, actions)    # what is known from there?
+prediction = model.denoise(x, noise_level, step_size, context)
+frame, depth = model.frame(prediction), model.depth(prediction)
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class WorldModel(nn.Module):
         self.factor: int = self.tokenizer.factor
         cell = self.factor * 2 ** (len(d.multipliers) - 1)
         if d.height % cell or d.width % cell:
-            raise ConfigError(f"denoiser: {d.width}x{d.height} frames don't divide into cells of {cell} pixels")
+            raise ConfigError(
+                f"denoiser: {d.width}x{d.height} frames don't divide into cells of {cell} pixels"
+            )
         channels: int = self.tokenizer.latent_channels
         groups = self.factor**2 if channels == 3 * self.factor**2 else 1
         self.latent_shape = (channels, d.height // self.factor, d.width // self.factor)
@@ -66,7 +68,7 @@ class WorldModel(nn.Module):
             config.motion, channels, self.factor**2, self.latent_shape[1:], d.action_history
         )
         self.register_buffer("usable", torch.ones(d.height, d.width, dtype=torch.bool))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def move(self, frame: Tensor, depth: Tensor, pitch: Tensor, actions: Tensor, past: Tensor) -> Tensor:
         """Predict the step `[B, 3]` (right, up, forward) that the newest action leads to.
@@ -78,7 +80,11 @@ class WorldModel(nn.Module):
             past: `[B, history, 3]` the steps before, newest first.
         """
         return self.motion(  # type: ignore[no-any-return]
-            self.tokenizer.encode(frame), self._cells(encode_depth(depth)), scale_actions(actions), _angle(pitch), past
+            self.tokenizer.encode(frame),
+            self._cells(encode_depth(depth)),
+            scale_actions(actions),
+            _angle(pitch),
+            past,
         )
 
     def context(
@@ -121,7 +127,13 @@ class WorldModel(nn.Module):
         return F.pixel_shuffle(prediction.spread, self.factor)
 
     def _inputs(
-        self, view: View, references: References, motion: Tensor, actions: Tensor, caption: Tensor, held: Held | None
+        self,
+        view: View,
+        references: References,
+        motion: Tensor,
+        actions: Tensor,
+        caption: Tensor,
+        held: Held | None,
     ) -> Inputs:
         slots = view.valid.shape[1]
         batch, empty = len(view.newest), torch.zeros_like(view.newest)

@@ -1,9 +1,9 @@
 """The simulator: a pure function from worlds and actions to the worlds a tick later, batched.
 
-    simulator = Simulator(model)
-    worlds = [simulator.begin(frames, seed=s) for s in range(4)]
-    worlds = simulator.step(worlds, actions)            # float32 [4, 25]
-    frames = [w.newest.frame for w in worlds]           # uint8 [H, W, 3]
+simulator = Simulator(model)
+worlds = [simulator.begin(frames, seed=s) for s in range(4)]
+worlds = simulator.step(worlds, actions)            # float32 [4, 25]
+frames = [w.newest.frame for w in worlds]           # uint8 [H, W, 3]
 """
 
 from __future__ import annotations
@@ -124,9 +124,15 @@ class Simulator:
         return self._advance(worlds, prediction, pose, offset, shifted)
 
     def _draw(
-        self, worlds: Sequence[WorldState], references: References, pose: Tensor, step: Tensor, actions: Tensor
+        self,
+        worlds: Sequence[WorldState],
+        references: References,
+        pose: Tensor,
+        step: Tensor,
+        actions: Tensor,
     ) -> Prediction:
-        device, last = self.device, []
+        device = self.device
+        last: list[Prediction] = []
         with self._autocast():
             context = self.model.context(
                 references, pose.to(device), step.to(device), actions.to(device), self._captions(worlds)
@@ -139,7 +145,9 @@ class Simulator:
 
             sampler = SAMPLERS[self.config.sampler]
             noise = self._noise(worlds, 0)
-            x = sampler(denoise, noise, schedule(self.config.steps), fresh_noise=lambda k: self._noise(worlds, k))
+            x = sampler(
+                denoise, noise, schedule(self.config.steps), fresh_noise=lambda k: self._noise(worlds, k)
+            )
         return replace(last[0], latents=x)
 
     def _move(self, worlds: Sequence[WorldState], actions: Tensor) -> Tensor:
@@ -149,7 +157,9 @@ class Simulator:
         past = to_yaw_frame(torch.stack([w.past for w in worlds]), yaw[:, None].expand(-1, 2))
         frames, depth = self._stack([w.newest for w in worlds])
         device = self.device
-        step = self.model.move(frames, depth, pose[:, 4].to(device), actions.to(device), past.to(device)).cpu()
+        step = self.model.move(
+            frames, depth, pose[:, 4].to(device), actions.to(device), past.to(device)
+        ).cpu()
         # A player that stands still must not creep away on the head's last decimals.
         return torch.where(step.abs() < 0.004, 0.0, step)
 
@@ -195,7 +205,12 @@ class Simulator:
         ]
 
     def _advance(
-        self, worlds: Sequence[WorldState], prediction: Prediction, pose: Tensor, offset: Tensor, actions: Tensor
+        self,
+        worlds: Sequence[WorldState],
+        prediction: Prediction,
+        pose: Tensor,
+        offset: Tensor,
+        actions: Tensor,
     ) -> list[WorldState]:
         latents = prediction.latents.float()
         frames = float_to_frames(self.model.frame(latents))
@@ -211,9 +226,14 @@ class Simulator:
             key = KeyFrame(frames[i], depth[i], pose[i], w.tick + 1)
             after.append(
                 replace(
-                    self._remember(w), tick=w.tick + 1, recent=(key, w.newest), actions=actions[i],
-                    past=torch.stack([offset[i], w.past[0]]), uncertainty=spread[i], signals=signals[i],
-                )  # fmt: skip
+                    self._remember(w),
+                    tick=w.tick + 1,
+                    recent=(key, w.newest),
+                    actions=actions[i],
+                    past=torch.stack([offset[i], w.past[0]]),
+                    uncertainty=spread[i],
+                    signals=signals[i],
+                )
             )
         return after
 
@@ -246,7 +266,9 @@ class Simulator:
         key = KeyFrame(frame, known.half(), pose, 0)
         aged = tuple(replace(k, tick=k.tick - 1) for k in state.recent[:1])
         memory = Memory(
-            tuple(replace(k, tick=k.tick - 1) for k in state.memory.frames), state.memory.coarse, state.memory.poses
+            tuple(replace(k, tick=k.tick - 1) for k in state.memory.frames),
+            state.memory.coarse,
+            state.memory.poses,
         )
         state = self._remember(replace(state, memory=memory))
         return replace(state, recent=(key, *aged))
