@@ -35,8 +35,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/registry.py": ("errors",),
     "worldsim/data/": (*LEAVES, "data"),
     "worldsim/model/": (*LEAVES, "model"),
-    "worldsim/sim/": (*LEAVES, "sim", "model", "checkpoint", "worlds", "data"),
-    "envs/": LEAVES,
+    "worldsim/sim/": (*LEAVES, "sim", "model", "checkpoint", "worlds", "data", "text", "window"),
+    "envs/": (*LEAVES, "window"),
     "agents/": (*LEAVES, "data", "model", "checkpoint"),
 }
 """Which parts of worldsim a file may import at module level (its own folder's name included)."""

@@ -72,7 +72,7 @@ def dream(
             actions=actions[b, 1:CONTEXT],
             depth=torch.from_numpy(clips.depth[b, :CONTEXT]),
             pose=torch.from_numpy(clips.pose[b, :CONTEXT]),
-        )  # fmt: skip
+        )
         for b in range(len(frames))
     ]
     out, drift = [frames[:, t] for t in range(CONTEXT)], []
