@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from .voxel_blocks import (
-    ACACIA_LEAVES, BIRCH_LEAVES, BRICK, CACTUS, COBBLE, ICE, LEAVES, MOSSY, PLANKS, SPRUCE_LEAVES, WATER,
+    ACACIA_LEAVES,
+    BIRCH_LEAVES,
+    BRICK,
+    CACTUS,
+    COBBLE,
+    ICE,
+    LEAVES,
+    MOSSY,
+    PLANKS,
+    SPRUCE_LEAVES,
+    WATER,
     WHITE_WOOL,
 )  # fmt: skip
 from .voxel_kernel import kernel

@@ -35,7 +35,7 @@ class Hud:
         self.slot = (12 if width >= 112 and height >= 72 else 10 if width >= 92 else 7) * self.scale
         self.left = (width - (SLOTS * self.slot + 1)) // 2
         self.top = height - self.slot - 1
-        self.held = max(12, round(0.31 * height))
+        self.held = max(12, round(min(0.31 * height, 0.22 * width)))
         self._key: bytes = b""
         self._strip = np.zeros((self.slot + 1, SLOTS * self.slot + 1, 4), np.float32)
         self.mask = self._mask()

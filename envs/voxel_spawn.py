@@ -7,7 +7,20 @@ import numpy as np
 from . import voxel_player as p
 from .voxel_animals import place_animals
 from .voxel_blocks import (
-    AIR, BIRCH_LOG, BLUE_WOOL, BRICK, COBBLE, DIRT, GLASS, LAMP, LOG, PLANKS, RED_WOOL, SAND, SANDSTONE, STONE,
+    AIR,
+    BIRCH_LOG,
+    BLUE_WOOL,
+    BRICK,
+    COBBLE,
+    DIRT,
+    GLASS,
+    LAMP,
+    LOG,
+    PLANKS,
+    RED_WOOL,
+    SAND,
+    SANDSTONE,
+    STONE,
 )  # fmt: skip
 from .voxel_kernel import kernel
 from .voxel_random import mix, pick, unit

@@ -5,9 +5,33 @@ from __future__ import annotations
 import numpy as np
 
 from .voxel_blocks import (
-    ACACIA_LEAVES, ACACIA_LOG, AIR, BIRCH_LEAVES, BIRCH_LOG, BLUE_WOOL, BRICK, CACTUS, COBBLE, DRY_GRASS,
-    FLOWERS, GLASS, GRASS, LAMP, LEAVES, LOG, MOSSY, PLANKS, PUMPKIN, RED_WOOL, SAND, SANDSTONE, SNOW,
-    SPRUCE_LEAVES, SPRUCE_LOG, STONE, WHITE_WOOL,
+    ACACIA_LEAVES,
+    ACACIA_LOG,
+    AIR,
+    BIRCH_LEAVES,
+    BIRCH_LOG,
+    BLUE_WOOL,
+    BRICK,
+    CACTUS,
+    COBBLE,
+    DRY_GRASS,
+    FLOWERS,
+    GLASS,
+    GRASS,
+    LAMP,
+    LEAVES,
+    LOG,
+    MOSSY,
+    PLANKS,
+    PUMPKIN,
+    RED_WOOL,
+    SAND,
+    SANDSTONE,
+    SNOW,
+    SPRUCE_LEAVES,
+    SPRUCE_LOG,
+    STONE,
+    WHITE_WOOL,
 )  # fmt: skip
 from .voxel_kernel import kernel
 from .voxel_random import pick, unit

@@ -8,8 +8,24 @@ from __future__ import annotations
 import numpy as np
 
 from .voxel_blocks import (
-    AIR, BEDROCK, COAL, DIAMOND, DIRT, DRY_GRASS, FLOWERS, GOLD, GRASS, GRAVEL, ICE, IRON, ROOF, SAND,
-    SANDSTONE, SNOW, STONE, WATER,
+    AIR,
+    BEDROCK,
+    COAL,
+    DIAMOND,
+    DIRT,
+    DRY_GRASS,
+    FLOWERS,
+    GOLD,
+    GRASS,
+    GRAVEL,
+    ICE,
+    IRON,
+    ROOF,
+    SAND,
+    SANDSTONE,
+    SNOW,
+    STONE,
+    WATER,
 )  # fmt: skip
 from .voxel_kernel import kernel
 from .voxel_random import lattice3, noise2, noise3, pick, unit

@@ -1,0 +1,400 @@
+"""The built-in game: same bytes everywhere, Minecraft's feel, and the geometry others rely on."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from worldsim.envs import voxel_blocks as blocks
+from worldsim.envs import voxel_player as p
+from worldsim.envs.voxel_engine import VoxelEngine
+from worldsim.envs.voxel_hud import Hud
+from worldsim.envs.voxel_terrain import SEA, all_tops
+
+from worldsim.actions import INDEX
+from worldsim.errors import ConfigError, ResetNeeded, UsageError
+
+FLOOR = 30
+
+
+def keys(*names: str, pitch: float = 0.0, yaw: float = 0.0) -> np.ndarray:
+    vector = np.zeros(25, np.float32)
+    for name in names:
+        vector[INDEX[name]] = 1.0
+    vector[INDEX["camera_pitch"]], vector[INDEX["camera_yaw"]] = pitch, yaw
+    return vector
+
+
+def arena(*, floor: int = FLOOR) -> VoxelEngine:
+    """A flat world of stone below `floor`, the player in its middle looking to +z."""
+    engine = VoxelEngine(width=64, height=48)
+    engine.reset(0)
+    engine._vox[:] = 0
+    engine._vox[:, :, :floor] = blocks.STONE
+    engine._animals[:] = 0.0
+    refresh(engine)
+    stand(engine, 64.5, floor, 64.5)
+    return engine
+
+
+def refresh(engine: VoxelEngine) -> None:
+    all_tops(engine._vox, engine._tops, engine._roofs)
+
+
+def stand(engine: VoxelEngine, x: float, y: float, z: float, *, yaw: float = 0.0, pitch: float = 0.0) -> None:
+    s = engine._player
+    s[p.X], s[p.Y], s[p.Z], s[p.YAW], s[p.PITCH] = x, y, z, yaw, pitch
+    s[p.VX] = s[p.VY] = s[p.VZ] = s[p.FALL] = 0.0
+    engine.step(keys())
+
+
+def run(engine: VoxelEngine, ticks: int, action: np.ndarray) -> dict:
+    for _ in range(ticks):
+        engine.step(action)
+    return engine.state()
+
+
+DIGEST = """
+import hashlib, sys
+import numpy as np
+from worldsim.envs.voxel_engine import VoxelEngine
+def digest(seed):
+    rng, sha = np.random.default_rng(7), hashlib.sha256()
+    engine = VoxelEngine()
+    engine.reset(seed)
+    for tick in range(60):
+        action = (rng.random(25) < 0.3).astype(np.float32)
+        action[15:17] = rng.uniform(-8, 8, 2).round(2)
+        engine.step(action)
+        for part in engine.render_buffers():
+            sha.update(part.tobytes())
+        state = engine.state()
+        sha.update(state["pose"].tobytes() + state["counts"].tobytes() + state["caption"].encode())
+    return sha.hexdigest()
+if __name__ == "__main__":
+    print(digest(2**64 - 1), digest(5))
+"""
+
+
+def test_same_bytes_in_two_processes() -> None:
+    runs = [subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True) for _ in range(2)]
+    first, second = (r.stdout.split() for r in runs)
+    assert first == second
+    assert first[0] != first[1]
+    space: dict = {"__name__": "digest"}
+    exec(DIGEST, space)
+    assert space["digest"](5) == first[1]
+
+
+@pytest.mark.parametrize(("held", "speed"), [(("forward",), 4.317), (("forward", "sprint"), 5.612), (("forward", "sneak"), 1.295)])
+def test_walking_speeds(held: tuple[str, ...], speed: float) -> None:
+    engine = arena()
+    before = run(engine, 20, keys(*held))["pose"]
+    after = run(engine, 20, keys(*held))["pose"]
+    assert after[2] - before[2] == pytest.approx(speed, rel=0.01)
+    assert after[0] == before[0]
+
+
+def test_directions_are_minecrafts() -> None:
+    for yaw, name, axis, sign in ((0, "forward", 2, 1), (90, "forward", 0, -1), (0, "right", 0, -1), (-90, "back", 0, -1)):
+        engine = arena()
+        stand(engine, 64.5, FLOOR, 64.5, yaw=yaw)
+        moved = run(engine, 10, keys(name))["pose"][[0, 2]] - 64.5
+        assert sign * moved[axis // 2] > 1.0
+        assert abs(moved[1 - axis // 2]) < 1e-6
+
+
+def test_wall_stops_the_player() -> None:
+    engine = arena()
+    engine._vox[:, 67, :] = blocks.BRICK
+    refresh(engine)
+    state = run(engine, 40, keys("forward", "sprint"))
+    assert state["pose"][2] == pytest.approx(67 - p.RADIUS, abs=1e-4)
+    assert state["contact"]
+    assert state["velocity"][2] == 0.0
+
+
+def test_one_block_needs_a_jump_and_two_are_too_high() -> None:
+    engine = arena()
+    engine._vox[:, 67:, FLOOR] = blocks.STONE
+    refresh(engine)
+    assert run(engine, 20, keys("forward"))["pose"][2] < 67
+    assert run(engine, 20, keys("forward", "jump"))["pose"][2] > 67.5
+    engine._vox[:, 67:, FLOOR + 1] = blocks.STONE
+    refresh(engine)
+    stand(engine, 64.5, FLOOR, 64.5)
+    assert run(engine, 30, keys("forward", "jump"))["pose"][2] < 67
+
+
+def test_jump_height_and_fall_damage() -> None:
+    engine = arena()
+    heights = [run(engine, 1, keys("jump"))["pose"][1] for _ in range(8)]
+    assert max(heights) - (FLOOR + p.EYE_STANDING) == pytest.approx(1.252, abs=0.01)
+    stand(engine, 64.5, FLOOR + 10, 64.5)
+    before = float(engine.state()["velocity"][1])
+    engine.step(keys())
+    assert float(engine.state()["velocity"][1]) == pytest.approx((before - 0.08) * 0.98)
+    events = []
+    for _ in range(40):
+        engine.step(keys())
+        events.append(engine.state()["events"])
+    assert sum(e["fell"] for e in events) == 10
+    assert sum(e["damage"] for e in events) == 7
+    assert engine.state()["health"] == 13
+
+
+def test_sneaking_never_falls_off_an_edge() -> None:
+    engine = arena()
+    engine._vox[:] = 0
+    engine._vox[60:68, 60:68, :FLOOR] = blocks.STONE
+    refresh(engine)
+    stand(engine, 64.5, FLOOR, 64.5, yaw=30.0)
+    for yaw in (0.0, 33.0, 90.0, 135.0):
+        for _ in range(3):
+            state = run(engine, 60, keys("forward", "sneak", yaw=0.0))
+        assert state["on_ground"]
+        assert state["pose"][1] == pytest.approx(FLOOR + p.EYE_SNEAKING, abs=1e-3)
+        engine.step(keys("sneak", yaw=yaw))
+    assert run(engine, 60, keys("forward"))["pose"][1] < FLOOR
+
+
+def test_swimming_rises_and_idling_sinks() -> None:
+    engine = arena(floor=SEA - 12)
+    engine._vox[:, :, SEA - 12 : SEA] = blocks.WATER
+    refresh(engine)
+    stand(engine, 64.5, SEA - 8, 64.5)
+    state = engine.state()
+    assert state["in_water"] and state["caption"].startswith("under water")
+    sunk = run(engine, 20, keys())
+    assert sunk["pose"][1] < state["pose"][1] - 0.5
+    risen = run(engine, 100, keys("jump"))
+    assert risen["pose"][1] > SEA
+    assert risen["health"] == 20
+
+
+def test_breaking_takes_ticks_and_fills_a_slot() -> None:
+    engine = arena()
+    stand(engine, 64.5, FLOOR, 64.5, pitch=80.0)
+    engine._items[:], engine._counts[:] = 0, 0
+    target = engine.state()["target"]
+    assert target.tolist()[1:] == [FLOOR - 1, 64, blocks.STONE] or target[3] == blocks.STONE
+    progress = [float(run(engine, 1, keys("attack"))["break_progress"]) for _ in range(29)]
+    assert progress == sorted(progress) and progress[0] > 0
+    assert engine.state()["counts"].sum() == 0
+    state = run(engine, 1, keys("attack"))
+    assert state["events"]["broken"] == 1
+    assert state["items"][0] == blocks.COBBLE and state["counts"][0] == 1
+    run(engine, 10, keys("attack"))
+    assert run(engine, 1, keys())["break_progress"] == 0
+
+
+def test_placing_takes_one_and_never_inside_the_player() -> None:
+    engine = arena()
+    engine._items[:], engine._counts[:] = blocks.PLANKS, 5
+    stand(engine, 64.5, FLOOR, 64.5, pitch=45.0)
+    state = run(engine, 1, keys("use", "hotbar.4"))
+    assert state["slot"] == 3 and state["counts"][3] == 4 and state["events"]["placed"] == 1
+    assert (engine._vox == blocks.PLANKS).sum() == 1
+    stand(engine, 64.5, FLOOR, 20.5, pitch=90.0)
+    assert run(engine, 12, keys("use"))["counts"][3] == 4
+
+
+def test_pick_drop_and_swap() -> None:
+    engine = arena()
+    engine._items[:], engine._counts[:] = blocks.DIRT, 9
+    engine._items[6] = blocks.COBBLE
+    stand(engine, 64.5, FLOOR, 64.5, pitch=60.0)
+    assert run(engine, 1, keys("pickItem"))["slot"] == 6
+    assert run(engine, 5, keys("drop"))["counts"][6] == 8
+    assert run(engine, 3, keys("swapHands"))["counts"][6] == 0
+    run(engine, 1, keys())
+    assert run(engine, 1, keys("swapHands"))["counts"][6] == 8
+
+
+def test_sand_comes_down_and_water_flows_in() -> None:
+    engine = arena()
+    engine._vox[64, 66, FLOOR : FLOOR + 3] = blocks.SAND
+    refresh(engine)
+    stand(engine, 64.5, FLOOR, 64.5, pitch=25.0)
+    assert engine.state()["target"][3] == blocks.SAND
+    run(engine, blocks.BREAK_TICKS[blocks.SAND], keys("attack"))
+    assert engine._vox[64, 66, FLOOR : FLOOR + 3].tolist() == [blocks.SAND, blocks.SAND, blocks.AIR]
+
+
+def test_clone_and_restore_are_exact() -> None:
+    engine = VoxelEngine(width=64, height=48)
+    engine.reset(11)
+    rng = np.random.default_rng(0)
+    actions = (rng.random((200, 25)) < 0.35).astype(np.float32)
+    actions[:, 15:17] = rng.uniform(-9, 9, (200, 2))
+    actions[:, INDEX["attack"]] = np.arange(200) % 50 < 40
+    for action in actions[:100]:
+        engine.step(action)
+    snapshot = pickle.loads(pickle.dumps(engine.clone()))
+    world = engine._vox.copy()
+    ends = []
+    for other in (engine, engine, VoxelEngine(width=64, height=48)):
+        other.restore(snapshot)
+        assert (other._vox == world).all()
+        for action in actions[100:]:
+            other.step(action)
+        ends.append((other.render().tobytes(), other._vox.tobytes(), other._tops.tobytes(), other.state()["pose"].tobytes()))
+    assert ends[0] == ends[1] == ends[2]
+    assert len(pickle.dumps(snapshot)) < 20_000
+    assert engine._edits > 0
+
+
+def reproject(engine: VoxelEngine, old: tuple, new: tuple) -> tuple[float, float, float]:
+    """Look up each new pixel in the old frame by depth and pose: PSNR of that, of copying, share covered."""
+    (frame0, depth0, pose0), (frame1, depth1, pose1) = old, new
+    rows, columns = depth1.shape
+    focal = rows / 2 / np.tan(np.radians(35.0))
+
+    def axes(pose: np.ndarray) -> np.ndarray:
+        yaw, pitch = np.radians(pose[3:].astype(float))
+        forward = np.array([-np.sin(yaw) * np.cos(pitch), -np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+        right = np.array([-np.cos(yaw), 0.0, -np.sin(yaw)])
+        return np.stack([right, np.cross(right, forward), forward])
+
+    j, i = np.mgrid[0:rows, 0:columns]
+    rays = np.stack([(i + 0.5 - columns / 2) / focal, (rows / 2 - j - 0.5) / focal, np.ones_like(i)], -1)
+    world = (rays * depth1[..., None]) @ axes(pose1) + pose1[:3].astype(float)
+    x, y, z = np.moveaxis((world - pose0[:3]) @ axes(pose0).T, -1, 0)
+    z = np.maximum(z, 1e-3)
+    u, v = np.floor(x / z * focal + columns / 2).astype(int), np.floor(rows / 2 - y / z * focal).astype(int)
+    inside = (u >= 0) & (u < columns) & (v >= 0) & (v < rows)
+    u, v = u.clip(0, columns - 1), v.clip(0, rows - 1)
+    covered = inside & (np.abs(depth0[v, u] - z) < 0.05 * z + 0.1)
+    covered &= ~engine.overlay_mask() & ~engine.overlay_mask()[v, u]
+
+    def psnr(a: np.ndarray) -> float:
+        error = ((a[covered].astype(float) - frame1[covered]) ** 2).mean()
+        return float(10 * np.log10(255**2 / error))
+
+    return psnr(frame0[v, u]), psnr(frame0), float(covered.mean())
+
+
+def test_depth_and_pose_reproject_one_frame_into_the_next() -> None:
+    engine = VoxelEngine()
+    scores = []
+    for seed in (0, 1, 3, 6, 7):
+        engine.reset(seed)
+        engine._player[p.TIME], engine._player[p.PITCH] = 0.5, 5.0
+        views = []
+        for _ in range(2):
+            run(engine, 4, keys("forward", yaw=2.5, pitch=0.5))
+            frame, depth, _ = engine.render_buffers()
+            views.append((frame, depth, engine.state()["pose"]))
+        scores.append(reproject(engine, *views))
+    warped, copied, covered = np.array(scores).T
+    assert covered.min() > 0.4
+    assert warped.mean() > 20.0
+    assert (warped - copied).mean() > 4.0
+
+
+def test_depth_of_a_wall_is_along_the_axis() -> None:
+    engine = arena()
+    engine._vox[:, 70, :] = blocks.BRICK
+    refresh(engine)
+    engine.step(keys())
+    _, depth, ids = engine.render_buffers()
+    wall = ids == blocks.BRICK
+    assert wall.sum() > 500
+    assert depth[wall] == pytest.approx(70 - 64.5, abs=1e-5)
+    stand(engine, 64.5, FLOOR, 64.5, yaw=180.0, pitch=-60.0)
+    _, depth, ids = engine.render_buffers()
+    assert (depth[ids == 0] == 512.0).all() and (ids == 0).sum() > 1000
+
+
+def test_mask_covers_everything_that_the_hud_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in ((160, 96), (64, 48), (96, 64), (320, 192), (64, 384)):
+        engine = VoxelEngine(width=size[0], height=size[1])
+        engine.reset(1)
+        draw = Hud.draw
+        for tick in range(8):
+            engine._counts[tick % 9] = 0
+            engine._player[p.SLOT], engine._player[p.SWING] = tick, tick % 6
+            engine._drawn = False
+            with_hud = engine.render()
+            with monkeypatch.context() as patch:
+                patch.setattr(Hud, "draw", lambda *a, **k: None)
+                engine._drawn = False
+                bare = engine.render()
+            assert Hud.draw is draw
+            changed = (with_hud != bare).any(-1)
+            assert changed.any() and not (changed & ~engine.overlay_mask()).any()
+        assert engine.overlay_mask().mean() < 0.25
+
+
+def test_skyline_never_hides_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    from worldsim.envs import voxel_engine
+    from worldsim.envs.voxel_render import draw_world
+
+    engine = VoxelEngine(width=96, height=64)
+    light, crack = voxel_engine.daylight(0.5), np.array([0, 0, 0, -1])
+    for seed in range(4):
+        engine.reset(seed)
+        s = engine._player
+        eye = np.array([s[p.X], s[p.Y] + 1.62 + seed, s[p.Z]])
+        for yaw in (0.0, 100.0, 200.0, 300.0):
+            axes = voxel_engine.view_axes(yaw + seed, -15.0)
+            frames = []
+            for skyline in (voxel_engine.find_skyline(engine._tops, *eye, 50.0), np.full(256, 1e30)):
+                draw_world(
+                    engine._frame, engine._depth, engine._ids, engine._vox, engine._tops, engine._roofs,
+                    engine._textures, engine._cracks, eye, axes, light, engine._clouds, crack, skyline,
+                )  # fmt: skip
+                frames.append(engine._frame.copy())
+            assert (frames[0] == frames[1]).all()
+
+
+def test_every_world_has_land_light_and_life() -> None:
+    engine = VoxelEngine(width=64, height=48)
+    biomes, animals, times = set(), 0, []
+    for seed in range(24):
+        engine.reset(seed)
+        state = engine.state()
+        biomes.add(state["biome"])
+        animals += int((engine._animals[:, 9] > 0).sum())
+        times.append(float(state["time_of_day"]))
+        assert state["pose"][1] > SEA and not state["in_water"]
+        for _ in range(3):
+            engine.step(keys())
+        assert engine.state()["health"] == 20 and engine.state()["on_ground"]
+    assert len(biomes) >= 5 and animals > 24 * 6
+    assert sum(0.28 < t < 0.7 for t in times) >= 14
+
+
+def test_state_has_the_promised_types() -> None:
+    engine = VoxelEngine(width=64, height=48)
+    engine.reset(3)
+    state = run(engine, 3, keys("forward"))
+    shapes = {"pose": (5, "float32"), "velocity": (3, "float32"), "target": (4, "int32"), "items": (9, "uint8"), "counts": (9, "int32")}
+    for name, (length, dtype) in shapes.items():
+        assert state[name].shape == (length,) and state[name].dtype == dtype
+    assert set(state["events"]) == {"broken", "placed", "fell", "damage"}
+    assert 0 <= state["time_of_day"] < 1 and isinstance(state["caption"], str)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (128, 80), (640, 384)])
+def test_sizes(size: tuple[int, int]) -> None:
+    engine = VoxelEngine(width=size[0], height=size[1])
+    engine.reset(0)
+    frame, depth, ids = engine.render_buffers()
+    assert frame.shape == (size[1], size[0], 3) and frame.dtype == np.uint8
+    assert depth.shape == ids.shape == (size[1], size[0]) and depth.dtype == np.float32
+
+
+def test_bad_arguments_say_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="width: got 100"):
+        VoxelEngine(width=100)
+    with pytest.raises(ConfigError, match="height: got 400"):
+        VoxelEngine(height=400)
+    engine = VoxelEngine()
+    with pytest.raises(ResetNeeded, match="reset"):
+        engine.render()
+    with pytest.raises(UsageError, match="seed: got -1"):
+        engine.reset(-1)
