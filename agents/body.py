@@ -29,9 +29,9 @@ class Body:
     def __init__(self) -> None:
         self.pitch = self.yaw = self.x = self.y = self.z = 0.0
         self.on_ground, self.in_water, self.contact = True, False, False
-        self.contact_ticks = self.water_ticks = self.cave_ticks = self._open_ticks = self._dry_ticks = (
-            self.age
-        ) = 0
+        self.contact_ticks = self.wall_ticks = self.water_ticks = self.cave_ticks = self._open_ticks = (
+            self._dry_ticks
+        ) = self._age = 0
         self.target: int | None = None
         self.place: tuple[int, int, int] | None = None
         self.broken = False
@@ -48,9 +48,9 @@ class Body:
             x, y, z, yaw, pitch = pose.tolist()
             if math.isfinite(x + y + z + yaw + pitch):  # a learned world may predict nonsense
                 self.x, self.y, self.z, self.yaw, self.pitch = x, y, z, yaw, pitch
-            if self.age % _EVERY == 0:
+            if self._age % _EVERY == 0:
                 self._trail = [*self._trail[1 - _KEPT :], (self.x, self.z)]
-        self.age += 1
+        self._age += 1
         self.on_ground = bool(get("on_ground", True))
         self.in_water = bool(get("in_water", False))
         self.contact = bool(get("contact", False))
@@ -75,7 +75,15 @@ class Body:
         else:
             *place, self.target = target.tolist()
             self.place = tuple(place)
+        self.wall_ticks = self.wall_ticks + 1 if self.walled() else 0
         self.broken = bool(events and events.get("broken"))
+
+    def walled(self) -> bool:
+        """True when the view is filled by a block right before the eyes."""
+        if not self.target or self.place is None or abs(self.pitch) > 50.0:
+            return False
+        x, y, z = self.place
+        return (x + 0.5 - self.x) ** 2 + (y + 0.5 - self.y) ** 2 + (z + 0.5 - self.z) ** 2 < 3.0
 
     def stuck(self) -> bool:
         """True when the last 15 seconds led nowhere: everything happened within 2 blocks."""

@@ -16,8 +16,8 @@ from .dice import Dice
 from .policy import Vector
 
 REPERTOIRE: dict[str, tuple[Behaviour, float, int]] = {
-    "walk": (moving.walk, 0.19, 50),
-    "journey": (moving.journey, 0.15, 90),
+    "walk": (moving.walk, 0.18, 50),
+    "journey": (moving.journey, 0.14, 90),
     "stand_still": (looking.stand_still, 0.04, 33),
     "look_about": (looking.look_about, 0.05, 50),
     "look_up_and_down": (looking.look_up_and_down, 0.015, 40),
@@ -25,8 +25,8 @@ REPERTOIRE: dict[str, tuple[Behaviour, float, int]] = {
     "full_circle": (returning.full_circle, 0.03, 50),
     "out_and_back": (returning.out_and_back, 0.05, 30),
     "there_and_home": (returning.there_and_home, 0.02, 70),
-    "dig": (working.dig, 0.07, 60),
-    "tunnel": (working.tunnel, 0.05, 80),
+    "dig": (working.dig, 0.08, 60),
+    "tunnel": (working.tunnel, 0.06, 80),
     "dig_down": (working.dig_down, 0.03, 85),
     "place": (working.place, 0.04, 55),
     "tower": (working.tower, 0.03, 70),
@@ -44,6 +44,7 @@ REPERTOIRE: dict[str, tuple[Behaviour, float, int]] = {
 
 _HORIZON = 250  # ticks over which shares may be out of balance: lower is more even, higher more random
 _SOAKED = 12  # ticks in water after which the player swims, whatever it was doing
+_WALLED = 15  # ticks with a block right before the eyes after which the player turns elsewhere
 _CAVE = 160  # ticks in a cave after which the player leaves it, at the latest
 _CASUAL = frozenset(("walk", "journey", "look_about", "strafe", "hop", "bump", "leap", "swim"))
 _FIDGETS = (
@@ -113,6 +114,10 @@ class Explorer:
             return self._begin("escape", rescuing.escape)
         if body.in_water:
             return self._begin("swim", rescuing.swim)
+        if body.wall_ticks > _WALLED:
+            return self._begin("find_view", rescuing.find_view)
+        if abs(body.pitch) > 45.0 and self._dice.chance(0.7):
+            return self._begin("level", looking.level)
         total = sum(self._spent.values()) + _HORIZON
         owed = [
             max(0.0, share * total - self._spent[name]) / typical

@@ -15,10 +15,14 @@ Gaze = Iterator[tuple[float, float]]
 
 
 def ease(total: float, ticks: int) -> list[float]:
-    """Split a turn into `ticks` steps that start and end gently and never pass FASTEST a tick."""
-    ticks = max(ticks, int(abs(total) * 1.5 / FASTEST) + 1)
+    """Split a turn into `ticks` steps that start and end gently, more where FASTEST asks for it."""
+    ticks = max(ticks, _fewest(total))
     curve = [t / ticks * (t / ticks) * (3.0 - 2.0 * t / ticks) * total for t in range(ticks + 1)]
     return [after - before for before, after in pairwise(curve)]
+
+
+def _fewest(turn: float) -> int:
+    return int(abs(turn) * 1.5 / FASTEST) + 1  # an eased turn is half as fast again in its middle
 
 
 def even(total: float, ticks: int) -> list[float]:
@@ -41,7 +45,7 @@ def aim(
     """Turn to an absolute pitch and by a relative yaw, at a hand's speed."""
     down = pitch - me.pitch
     speed = dice.between(22.0, 40.0) if swift else dice.between(5.0, 25.0)
-    ticks = 1 + int(max(abs(down), abs(yaw)) / speed)
+    ticks = max(_fewest(down), _fewest(yaw), 1 + int(max(abs(down), abs(yaw)) / speed))
     for dp, dy in zip(ease(down, ticks), ease(yaw, ticks)):
         yield me.action(*keys, pitch=dp, yaw=dy)
 
@@ -76,8 +80,9 @@ def _drift(me: Body, dice: Dice) -> Gaze:
 
 def _sweep(me: Body, dice: Dice) -> Gaze:
     turn = dice.sign() * dice.between(15.0, 200.0)
-    ticks = 1 + int(abs(turn) / dice.between(2.0, 14.0))
-    yield from zip(ease(pitch_goal(dice) - me.pitch, ticks), ease(turn, ticks))
+    tilt = pitch_goal(dice) - me.pitch
+    ticks = max(_fewest(tilt), _fewest(turn), int(abs(turn) / dice.between(2.0, 14.0)))
+    yield from zip(ease(tilt, ticks), ease(turn, ticks))
 
 
 def _flick(me: Body, dice: Dice) -> Gaze:
@@ -101,6 +106,11 @@ def _wander(me: Body, dice: Dice) -> Gaze:
 
 def _bounded(value: float, limit: float) -> float:
     return min(limit, max(-limit, value))
+
+
+def level(me: Body, dice: Dice) -> Iterator[Vector]:
+    """Back to the horizon."""
+    yield from aim(me, dice, dice.between(-10.0, 20.0), dice.between(-30.0, 30.0))
 
 
 def stand_still(me: Body, dice: Dice) -> Iterator[Vector]:

@@ -43,13 +43,16 @@ def strafe(me: Body, dice: Dice) -> Iterator[Vector]:
 
 def go(me: Body, dice: Dice, keys: tuple[str, ...], moves: Gaze, ticks: int) -> Iterator[Vector]:
     """Hold the keys; hop over what is low, turn away from what is high, come up in water."""
-    hops = dice.chance(0.93)
+    hops, turns = dice.chance(0.93), 0
     for _ in range(ticks):
         pitch, yaw = next(moves)
         jumps = me.in_water or (hops and me.contact) or dice.chance(0.01)
         yield me.action(*keys, *(("jump",) if jumps else ()), pitch=pitch, yaw=yaw)
-        if me.contact_ticks > 14:
+        if me.contact_ticks > 10:
             yield from turn_aside(me, dice, keys)
+            turns += 1
+            if turns > 2:
+                return
 
 
 def turn_aside(me: Body, dice: Dice, keys: tuple[str, ...] = ()) -> Iterator[Vector]:

@@ -57,6 +57,18 @@ def escape(me: Body, dice: Dice) -> Iterator[Vector]:
     me.forget_trail()
 
 
+def find_view(me: Body, dice: Dice) -> Iterator[Vector]:
+    """Turn from the wall before the eyes to where one can see and walk; out of the pit if all sides are walls."""
+    side = dice.sign()
+    for _ in range(5):
+        yield from aim(me, dice, dice.between(-4.0, 10.0), side * dice.between(50.0, 90.0))
+        if not me.target:
+            break
+    if me.walled():
+        yield from ascend(me, dice, 2)
+    yield from go(me, dice, ("forward",), calm_gaze(me, dice), dice.ticks(15, 50))
+
+
 def ascend(me: Body, dice: Dice, rounds: int) -> Iterator[Vector]:
     """Straight up, four blocks a round, until the way ahead is free: break what is overhead, place below."""
     yield from centre(me, dice)

@@ -70,9 +70,12 @@ def out_and_back(me: Body, dice: Dice) -> Iterator[Vector]:
 def there_and_home(me: Body, dice: Dice) -> Iterator[Vector]:
     """Walk straight out, turn round, walk home, turn round: the same place from the other side."""
     ticks, gait = dice.ticks(10, 45), ("forward", "sprint") if dice.chance(0.4) else ("forward",)
-    for _ in range(2):
-        for _ in range(ticks):
+    for way in ("out", "home"):
+        for tick in range(ticks):
             yield me.action(*gait)
+            if me.contact and way == "out":
+                ticks = tick + 1
+                break
         for dy in ease(180.0 * dice.sign(), dice.ticks(6, 30)):
             yield me.action(yaw=dy)
         yield from _pause(me, dice, 6)
