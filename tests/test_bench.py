@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from worldsim import cli
-from worldsim.bench import report
-from worldsim.errors import ResourceLimitError, UsageError
+from worldsim.bench import report, train
+from worldsim.errors import ResourceLimitError, UsageError, WorldSimError
 
 
 def test_figures_are_medians_and_words_stay() -> None:
@@ -48,6 +48,13 @@ def test_json_is_whole_or_absent(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ResourceLimitError, match="can't be written"):
         report.write_whole(tmp_path / "file" / "out.json", "{}")
+
+
+def test_training_rates_are_medians_over_stretches() -> None:
+    lines = [{"step": 10 * i, "frames": 160 * i, "time": t, "loss": 0.5} for i, t in enumerate((0, 2, 4, 14))]
+    assert train._rates(lines) == {"frames_per_s": 80.0, "steps_per_s": 5.0, "stretches": 3, "last_loss": 0.5}
+    with pytest.raises(WorldSimError, match="raise --steps"):
+        train._rates(lines[:1])
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
