@@ -74,6 +74,17 @@ def test_episodes_are_numbered_and_continued(dataset: Path) -> None:
         EpisodeStore(dataset).read(4)
 
 
+def test_files_are_compressed_and_the_same_each_time(tmp_path: Path) -> None:
+    episode = Episode(**{**make_episode(40).__dict__, "depth": np.full((41, 20, 32), 512, np.float16)})
+    for name in "ab":
+        with EpisodeStore(tmp_path / name, write=True) as store:
+            store.write(episode)
+    for part in ("frames.mp4", "steps.npz", "depth.npz", "meta.json"):
+        a, b = ((tmp_path / name / "ep-000000" / part).read_bytes() for name in "ab")
+        assert a == b
+    assert (tmp_path / "a" / "ep-000000" / "depth.npz").stat().st_size < episode.depth.nbytes / 20
+
+
 def test_one_writer_at_a_time(dataset: Path) -> None:
     with EpisodeStore(dataset, write=True):
         with pytest.raises(UsageError, match="another process writes"):

@@ -23,7 +23,7 @@ from worldsim.errors import UsageError, WorldSimError
 
 def make(engine: str = "TinyEngine", **options: Any) -> LiveSource:
     defaults: dict[str, Any] = dict(
-        length=6, batch=4, workers=0, width=16, height=16, episode_ticks=(20, 40), engines=3, memory_mb=0.5,
+        length=6, batch=4, workers=0, width=16, height=16, episode_ticks=(20, 40), engines=3, memory_mb=0.5, nice=0,
         factories=(f"data_fakes:{engine}", "data_fakes:TinyPolicy"),
     )  # fmt: skip
     return LiveSource(**{**defaults, **options})

@@ -21,12 +21,14 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, KeyError, NotI
 class ArrayWriter:
     """Append arrays to an npz file that is open for writing, each compressed as it comes."""
 
-    def __init__(self, file: IO[bytes], *, level: int = 3) -> None:
-        self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=level)
+    def __init__(self, file: IO[bytes]) -> None:
+        self._zip = zipfile.ZipFile(file, "w")
 
     def append(self, name: str, array: NDArray[Any]) -> None:
         """Add one array under `name`."""
-        with self._zip.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w") as member:
+        facts = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))  # equal arrays, equal bytes
+        facts.compress_type = zipfile.ZIP_DEFLATED
+        with self._zip.open(facts, "w") as member:
             np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ class LiveSource:
         policy: a name of `registry.POLICIES`.
         length: frames a clip, T.
         batch: clips a batch, B.
-        workers: processes that play, at low priority; 0 plays in this process, deterministically.
+        workers: processes that play; 0 plays in this process, deterministically.
         seed: decides every world and player; worlds have seeds from 1,000,000 on.
         width, height: frame size in pixels.
         depth: whether clips carry depth.
@@ -41,6 +41,7 @@ class LiveSource:
         reuse: how often a frame is drawn before it is overwritten, on average; workers pause so
             that this holds.
         episode_ticks: shortest and longest episode.
+        nice: niceness of the workers; at 10 they leave the processor to training where it is scarce.
         timeout: seconds that the first batch may take.
         factories: "module:attribute" of an engine and a player in place of registered names (tests).
 

@@ -34,7 +34,7 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         env: any environment with image observations or `render_mode="rgb_array"`.
         out: the dataset's folder; an existing dataset is continued.
         policy: who plays, for the record.
-        depth: record `env.unwrapped.buffers()["depth"]` where there is one.
+        depth: record the observation's `depth`, or `env.unwrapped.buffers()["depth"]`, where there is one.
         raise_errors: on a full disk and the like, raise; if false, warn once, keep `error`, and
             play on without recording until the next reset.
 
@@ -155,9 +155,14 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         if not is_frame(obs) and isinstance(obs, np.ndarray) and obs.dtype.kind in "biuf":
             columns["obs"] = obs
         caption = columns.pop("caption", None)
-        buffers = getattr(self.env.unwrapped, "buffers", None)
-        depth = buffers().get("depth") if self._depth and buffers is not None else None
+        depth = self._look_deep(obs) if self._depth else None
         return {"columns": columns, "depth": depth, "caption": None if caption is None else str(caption)}
+
+    def _look_deep(self, obs: Any) -> Any:
+        if isinstance(obs, Mapping) and "depth" in obs:
+            return obs["depth"]  # drawn already
+        buffers = getattr(self.env.unwrapped, "buffers", None)
+        return None if buffers is None else buffers().get("depth")
 
 
 def is_minerl(space: Any) -> bool:

@@ -88,7 +88,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's; it then stops the workers
     config = WorkerConfig.from_json(sys.argv[1])
     with contextlib.suppress(OSError):
-        os.nice(config.nice)
+        os.nice(max(0, config.nice - os.nice(0)))
     run(config)
 
 

@@ -67,7 +67,7 @@ class EpisodeWriter:
         self._size = (int(frame.shape[1]), int(frame.shape[0]))
         if depth is not None:
             with self._guard():
-                self._depth_file = ArrayWriter(self._create(DEPTH), level=1)
+                self._depth_file = ArrayWriter(self._create(DEPTH))
         self._observe(frame, columns or {}, depth, caption)
 
     def step(
