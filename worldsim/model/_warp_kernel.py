@@ -8,6 +8,8 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from worldsim.model.camera import TIGHT
+
 
 @nb.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
 def reproject(
@@ -17,15 +19,18 @@ def reproject(
     """Fill `out`, `out_depth` and `known`; see `warp.warp` for shapes."""
     n, _, height, width = frames.shape
     for i in nb.prange(n):
-        z_buffer = np.zeros((height, width), np.float32)
-        _splat(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, z_buffer)
+        tight, loose = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
+        _splat(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, tight, loose)
+        _close_cracks(tight, loose)
+        _close_cracks(tight, loose)  # where two cracks cross
         _lookup(
             frames[i],
             rotation[i],
             translation[i],
+            usable,
             tan_x,
             tan_y,
-            z_buffer,
+            tight,
             out[i],
             out_depth[i, 0],
             known[i, 0],
@@ -33,7 +38,10 @@ def reproject(
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _splat(depth: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, z_buffer: Any) -> None:
+def _splat(
+    depth: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, tight: Any, loose: Any
+) -> None:
+    """Fill two z-buffers: `tight` where a point lands within `TIGHT` pixels, `loose` within one pixel."""
     height, width = depth.shape
     for j in range(height):
         ray_y = np.float32(((j + 0.5) / height * 2 - 1) * tan_y)
@@ -52,31 +60,26 @@ def _splat(depth: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, 
             u0, v0 = math.floor(u), math.floor(v)
             for row in range(max(v0, 0), min(v0 + 2, height)):
                 for column in range(max(u0, 0), min(u0 + 2, width)):
-                    if z_buffer[row, column] == 0 or z < z_buffer[row, column]:
-                        z_buffer[row, column] = z
+                    if loose[row, column] == 0 or z < loose[row, column]:
+                        loose[row, column] = z
+                    if abs(row - v) > TIGHT or abs(column - u) > TIGHT:
+                        continue
+                    if tight[row, column] == 0 or z < tight[row, column]:
+                        tight[row, column] = z
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def _lookup(
-    frame: Any,
-    r: Any,
-    t: Any,
-    tan_x: float,
-    tan_y: float,
-    z_buffer: Any,
-    out: Any,
-    out_depth: Any,
-    known: Any,
-) -> None:
+    frame: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, z_buffer: Any,
+    out: Any, out_depth: Any, known: Any,
+) -> None:  # fmt: skip
     _, height, width = frame.shape
     for j in range(height):
         ray_y = ((j + 0.5) / height * 2 - 1) * tan_y
         for i in range(width):
             z = z_buffer[j, i]
             if z == 0:
-                z = _crack(z_buffer, j, i)
-                if z == 0:
-                    continue
+                continue
             x = ((i + 0.5) / width * 2 - 1) * tan_x * z - t[0]
             y, w = ray_y * z - t[1], z - t[2]
             back_x = r[0, 0] * x + r[1, 0] * y + r[2, 0] * w
@@ -84,31 +87,43 @@ def _lookup(
             back_z = r[0, 2] * x + r[1, 2] * y + r[2, 2] * w
             u = (back_x / back_z / tan_x + 1) * width / 2 - 0.5
             v = (back_y / back_z / tan_y + 1) * height / 2 - 0.5
-            _bilinear(frame, u, v, out, j, i)
-            out_depth[j, i] = z
-            known[j, i] = 1
+            if _bilinear(frame, usable, u, v, out, j, i):
+                out_depth[j, i] = z
+                known[j, i] = 1
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _crack(z_buffer: Any, j: int, i: int) -> float:
-    height, width = z_buffer.shape
-    covered, farthest = 0, np.float32(0)
-    for dj, di in ((0, -1), (0, 1), (-1, 0), (1, 0)):
-        row, column = j + dj, i + di
-        if 0 <= row < height and 0 <= column < width and z_buffer[row, column] > 0:
-            covered += 1
-            farthest = max(farthest, z_buffer[row, column])
-    return farthest if covered >= 3 else np.float32(0)
+def _close_cracks(tight: Any, loose: Any) -> None:
+    """Give holes between two covered neighbours, left and right or above and below, their loose depth."""
+    height, width = tight.shape
+    covered = tight > 0
+    for j in range(height):
+        for i in range(width):
+            if covered[j, i] or loose[j, i] == 0:
+                continue
+            beside = 0 < i < width - 1 and covered[j, i - 1] and covered[j, i + 1]
+            if beside or (0 < j < height - 1 and covered[j - 1, i] and covered[j + 1, i]):
+                tight[j, i] = loose[j, i]
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _bilinear(frame: Any, u: float, v: float, out: Any, j: int, i: int) -> None:
+def _bilinear(frame: Any, usable: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
+    """Mix the four pixels around (u, v), those of the HUD left out; False if nothing is left."""
     channels, height, width = frame.shape
     u, v = min(max(u, 0.0), width - 1.0), min(max(v, 0.0), height - 1.0)
     u0, v0 = int(u), int(v)
     u1, v1 = min(u0 + 1, width - 1), min(v0 + 1, height - 1)
     a, b = u - u0, v - v0
+    w00 = (1 - a) * (1 - b) * usable[v0, u0]
+    w01 = a * (1 - b) * usable[v0, u1]
+    w10 = (1 - a) * b * usable[v1, u0]
+    w11 = a * b * usable[v1, u1]
+    total = w00 + w01 + w10 + w11
+    if total < 1e-4:
+        return False
     for c in range(channels):
-        top = frame[c, v0, u0] * (1 - a) + frame[c, v0, u1] * a
-        bottom = frame[c, v1, u0] * (1 - a) + frame[c, v1, u1] * a
-        out[c, j, i] = top * (1 - b) + bottom * b
+        mixed = (
+            frame[c, v0, u0] * w00 + frame[c, v0, u1] * w01 + frame[c, v1, u0] * w10 + frame[c, v1, u1] * w11
+        )
+        out[c, j, i] = mixed / total
+    return True

@@ -17,6 +17,11 @@ FAR = 512.0
 """Depth in blocks given to the sky."""
 NEAR = 0.25
 MAX_PITCH = 90.0
+TIGHT = 0.56
+"""How far, in pixels, from a pixel's centre a reprojected point may land to cover it.
+
+Wider, and near things would grow by a pixel whenever they are looked at again.
+"""
 
 
 def tangents(height: int, width: int) -> tuple[float, float]:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import FAR, tangents
+from worldsim.model.camera import FAR, TIGHT, tangents
 
 _MIN_Z = 0.05
 
@@ -74,20 +73,26 @@ def warp_torch(
     n, _, height, width = frames.shape
     tan_x, tan_y = tangents(height, width)
     rays = _rays(height, width, tan_x, tan_y, frames.device)
-    z_buffer, winner = _splat(depth.reshape(n, -1), rotation, translation, rays, usable, height, width)
-    z_buffer, winner = _close_cracks(z_buffer, winner)
-    covered = winner >= 0
+    tight, loose = _splat(depth.reshape(n, -1), rotation, translation, rays, usable, height, width)
+    z_buffer = _close_cracks(_close_cracks(tight, loose), loose)  # twice, for where two cracks cross
+    covered = z_buffer > 0
+    z_buffer = torch.where(covered, z_buffer, torch.full_like(z_buffer, FAR))
     # Where does the winning surface come from? Take the view pixel at the winner's depth back.
     points = rays * z_buffer.reshape(n, 1, -1) - translation.unsqueeze(-1)
     points = torch.einsum("nij,nip->njp", rotation, points)
     grid = torch.stack([points[:, 0] / points[:, 2] / tan_x, points[:, 1] / points[:, 2] / tan_y], -1)
     grid = torch.where(covered.reshape(n, -1, 1), grid, torch.zeros_like(grid))
+    # The HUD must not bleed into the world: its pixels have no weight in the interpolation.
+    weight = usable.to(frames.dtype).expand(n, 1, -1, -1)
     sampled = F.grid_sample(
-        frames, grid.reshape(n, height, width, 2), padding_mode="border", align_corners=False
+        torch.cat([frames * weight, weight], 1),
+        grid.reshape(n, height, width, 2),
+        padding_mode="border",
+        align_corners=False,
     )
-    mask = covered.reshape(n, 1, height, width)
+    mask = covered.reshape(n, 1, height, width) & (sampled[:, 3:] >= 1e-4)
     return Warped(
-        torch.where(mask, sampled, 0.0),
+        torch.where(mask, sampled[:, :3] / sampled[:, 3:].clamp(min=1e-4), 0.0),
         torch.where(mask, z_buffer.reshape(n, 1, height, width), FAR),
         mask.to(frames.dtype),
     )
@@ -120,29 +125,27 @@ def _splat(
     ahead &= (u > -1) & (u < width) & (v > -1) & (v < height)
     u0 = torch.where(ahead, u, torch.zeros_like(u)).floor().long()
     v0 = torch.where(ahead, v, torch.zeros_like(v)).floor().long()
-    # Positive floats order like their bits, so one integer minimum finds depth and source at once.
-    key = (safe_z.float().contiguous().view(torch.int32).long() << 32) | torch.arange(
-        pixels, device=depth.device
-    )
-    empty = torch.iinfo(torch.int64).max
-    best = torch.full((n, pixels), empty, dtype=torch.int64, device=depth.device)
+    nothing = torch.finfo(torch.float32).max
+    tight = torch.full((n, pixels), nothing, device=depth.device)
+    loose = tight.clone()
     for dv in (0, 1):
         for du in (0, 1):
             column, row = u0 + du, v0 + dv
             inside = ahead & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+            close = inside & ((row - v).abs() <= TIGHT) & ((column - u).abs() <= TIGHT)
             index = torch.where(inside, row * width + column, torch.zeros_like(row))
-            best.scatter_reduce_(1, index, torch.where(inside, key, empty), "amin")
-    winner = torch.where(best == empty, -1, best & 0xFFFFFFFF)
-    z_buffer = torch.where(best == empty, 0, best >> 32).int().view(torch.float32)
-    z_buffer = torch.where(winner >= 0, z_buffer, torch.full_like(z_buffer, FAR))
-    return z_buffer.reshape(n, height, width), winner.reshape(n, height, width)
+            loose.scatter_reduce_(1, index, torch.where(inside, safe_z, nothing), "amin")
+            tight.scatter_reduce_(1, index, torch.where(close, safe_z, nothing), "amin")
+    shape = (n, height, width)
+    return (
+        torch.where(tight == nothing, 0.0, tight).reshape(shape),
+        torch.where(loose == nothing, 0.0, loose).reshape(shape),
+    )
 
 
-def _close_cracks(z_buffer: Tensor, winner: Tensor) -> tuple[Tensor, Tensor]:
-    """Give a hole the farthest of its four neighbours if at least three of them are covered."""
-    padded_z = F.pad(torch.where(winner >= 0, z_buffer, 0.0), (1, 1, 1, 1))
-    shifts: list[Any] = [(slice(1, -1), slice(0, -2)), (slice(1, -1), slice(2, None))]
-    shifts += [(slice(0, -2), slice(1, -1)), (slice(2, None), slice(1, -1))]
-    neighbours = torch.stack([padded_z[:, a, b] for a, b in shifts])
-    fill = (winner < 0) & ((neighbours > 0).sum(0) >= 3)
-    return torch.where(fill, neighbours.amax(0), z_buffer), torch.where(fill, 0, winner)
+def _close_cracks(tight: Tensor, loose: Tensor) -> Tensor:
+    """Give holes between two covered neighbours, left and right or above and below, their loose depth."""
+    covered = F.pad(tight > 0, (1, 1, 1, 1))
+    beside = covered[:, 1:-1, :-2] & covered[:, 1:-1, 2:]
+    between = beside | (covered[:, :-2, 1:-1] & covered[:, 2:, 1:-1])
+    return torch.where((tight == 0) & between, loose, tight)

@@ -1,0 +1,109 @@
+"""Reprojection: geometry that a player would notice if it were wrong."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from worldsim.model.camera import (
+    decode_depth,
+    encode_depth,
+    from_yaw_frame,
+    relative_pose,
+    to_yaw_frame,
+    turn,
+)
+from worldsim.model.warp import warp, warp_torch
+
+H, W = 48, 80
+EVERYWHERE = torch.ones(H, W, dtype=torch.bool)
+
+
+def _scene(n: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.rand(n, 3, H, W, generator=generator) * 2 - 1
+    depth = torch.rand(n, 1, H // 8, W // 8, generator=generator) * 20 + 1
+    return frames, depth.repeat_interleave(8, 2).repeat_interleave(8, 3)
+
+
+def test_standing_still_changes_nothing() -> None:
+    frames, depth = _scene()
+    seen = warp(frames, depth, torch.eye(3).repeat(2, 1, 1), torch.zeros(2, 3), EVERYWHERE)
+    assert torch.equal(seen.known, torch.ones_like(seen.known))
+    assert torch.allclose(seen.frames, frames, atol=1e-5)
+    assert torch.allclose(seen.depth, depth)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_compiled_and_torch_agree(seed: int) -> None:
+    frames, depth = _scene()
+    offset = torch.randn(2, 5, generator=torch.Generator().manual_seed(seed))
+    pose = offset * torch.tensor([0.3, 0.2, 0.3, 10.0, 5.0])
+    rotation, translation = relative_pose(torch.zeros(2, 5), pose)
+    usable = EVERYWHERE.clone()
+    usable[-8:, 20:60] = False
+    a = warp(frames, depth, rotation, translation, usable)
+    b = warp_torch(frames, depth, rotation, translation, usable)
+    assert (a.known != b.known).float().mean() < 2e-3
+    assert (a.frames - b.frames).abs().mean() < 2e-3
+    assert (a.depth - b.depth).abs().median() < 1e-4
+
+
+def test_turning_right_moves_the_picture_left() -> None:
+    frames = torch.full((1, 3, H, W), -1.0)
+    frames[:, :, :, 60] = 1.0
+    depth = torch.full((1, 1, H, W), 10.0)
+    after = turn(torch.zeros(1, 5), torch.tensor([[0.0, 8.0]]))
+    seen = warp(frames, depth, *relative_pose(torch.zeros(1, 5), after), EVERYWHERE)
+    assert 45 < int(seen.frames[0, 0, H // 2].argmax()) < 57
+    assert float(seen.known[0, 0, :, -1].mean()) == 0  # what comes into view is unknown
+
+
+def test_walking_forward_brings_the_world_nearer() -> None:
+    frames, depth = _scene(1)
+    depth = torch.full_like(depth, 10.0)
+    step = from_yaw_frame(torch.tensor([[0.0, 0.0, 2.0]]), torch.tensor([0.0]))
+    pose = torch.cat([step, torch.zeros(1, 2)], 1)
+    seen = warp(frames, depth, *relative_pose(torch.zeros(1, 5), pose), EVERYWHERE)
+    assert float(seen.depth[seen.known > 0].median()) == pytest.approx(8.0, abs=0.05)
+    assert float(seen.known.mean()) > 0.99  # magnified by less than a splat's footprint
+
+
+def test_near_hides_far() -> None:
+    frames = torch.zeros(1, 3, H, W)
+    depth = torch.full((1, 1, H, W), 30.0)
+    depth[..., 30:50] = 3.0
+    frames[..., 30:50] = 1.0
+    pose = torch.tensor([[-0.4, 0.0, 0.0, 0.0, 0.0]])  # a step to the right
+    seen = warp(frames, depth, *relative_pose(torch.zeros(1, 5), pose), EVERYWHERE)
+    row = seen.frames[0, 0, H // 2]
+    assert float(row[27:44].min()) > 0.9  # the near block moved left, in front of the wall
+    assert float(seen.known[0, 0, H // 2, 46:49].mean()) < 0.5  # what it hid is unknown
+
+
+def test_the_hud_does_not_bleed_into_the_world() -> None:
+    frames = torch.full((1, 3, H, W), -1.0)
+    usable = EVERYWHERE.clone()
+    usable[-6:] = False
+    frames[..., -6:, :] = 1.0
+    depth = torch.full((1, 1, H, W), 12.0)
+    for implementation in (warp, warp_torch):
+        for pitch in (-3.0, -1.3, 1.7, 4.0):
+            pose = torch.tensor([[0.0, 0.0, 0.0, 0.0, pitch]])
+            seen = implementation(frames, depth, *relative_pose(torch.zeros(1, 5), pose), usable)
+            world = seen.frames[seen.known.expand_as(seen.frames) > 0]
+            assert float(world.max()) < -0.99
+
+
+def test_pitch_stops_at_the_zenith_and_yaw_does_not() -> None:
+    pose = turn(torch.tensor([[0.0, 0.0, 0.0, 170.0, 80.0]]), torch.tensor([[30.0, 60.0]]))
+    assert pose[0, 3:].tolist() == [230.0, 90.0]
+
+
+def test_round_trips() -> None:
+    offsets, yaw = torch.randn(5, 3), torch.randn(5) * 90
+    assert torch.allclose(to_yaw_frame(from_yaw_frame(offsets, yaw), yaw), offsets, atol=1e-5)
+    depth = torch.tensor([0.25, 1.0, 7.5, 100.0, 512.0])
+    assert torch.allclose(decode_depth(encode_depth(depth)), depth, rtol=1e-4)
+    forward = from_yaw_frame(torch.tensor([0.0, 0.0, 1.0]), torch.tensor(0.0))
+    assert torch.allclose(forward, torch.tensor([0.0, 0.0, 1.0]))  # yaw 0 looks to +z
