@@ -109,7 +109,7 @@ def test_workers_pause() -> None:
         source.sample()
         crew = source._crew
         capacity = crew.ring.layout.ticks * 2
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while crew.ring.heads.sum() < capacity and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.2)
@@ -156,9 +156,9 @@ def test_workers_end_with_their_parent(stop: signal.Signals) -> None:
     pids = [int(pid) for pid in parent.stdout.readline().split()]
     assert len(pids) == 2 and all(map(alive, pids))
     parent.send_signal(stop)
-    parent.wait(10)
+    parent.wait(60)
     parent.stdout.close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(map(alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(alive, pids))

@@ -19,7 +19,8 @@ from worldsim.bench.report import Report, Row, at_least, machine, median_of
 class DataBenchOptions:
     """Record a few episodes into a temporary folder, then read clips of them and of a live source.
 
-    The live source is timed when its memory is full and every frame is used `reuse` times, as in training.
+    For the live source `frames_per_s` is what can be drawn from its memory and `played_per_s` how many new frames
+    its workers play meanwhile; times `reuse`, that is what training can take for ever.
     """
 
     game: str = "worldsim/Voxel-v0"
@@ -103,7 +104,9 @@ def _live(options: DataBenchOptions) -> Row:
         begin = time.perf_counter()
         source.sample()
         first_s = time.perf_counter() - begin
+        played, begin = source.played, time.perf_counter()
         row = median_of(partial(_sample, source, options), options.repeats)
+        row["played_per_s"] = (source.played - played) / (time.perf_counter() - begin)
     return {"what": f"live, {options.workers} workers", **row, "first_batch_s": first_s}
 
 
