@@ -54,14 +54,24 @@ def survey(vox, tops, x, y, z):  # type: ignore[no-untyped-def]
 
 def time_words(time_of_day: float) -> str:
     """Words for a time of day in 0..1 (0.25 sunrise, 0.5 noon)."""
-    names = ("at night", "at sunrise", "in the morning", "at noon", "in the afternoon", "at sunset", "at night")
+    names = (
+        "at night",
+        "at sunrise",
+        "in the morning",
+        "at noon",
+        "in the afternoon",
+        "at sunset",
+        "at night",
+    )
     for limit, name in zip((0.21, 0.29, 0.44, 0.56, 0.71, 0.79, 1.01), names):
         if time_of_day < limit:
             return name
     return names[-1]
 
 
-def caption(biome: int, time_of_day: float, *, seen: int, under_water: bool, covered: int, height: float) -> str:
+def caption(
+    biome: int, time_of_day: float, *, seen: int, under_water: bool, covered: int, height: float
+) -> str:
     """The line for a place: `seen` from `survey`, `covered` blocks of roof above the eye, its height y."""
     if under_water:
         return f"under water {time_words(time_of_day)}"
@@ -71,7 +81,13 @@ def caption(biome: int, time_of_day: float, *, seen: int, under_water: bool, cov
     words = [place, time_words(time_of_day)]
     near = [
         name
-        for bit, name in ((HOUSE, "a building"), (WET, "water"), (FROZEN, "ice"), (CACTI, "a cactus"), (TREES, "trees"))
+        for bit, name in (
+            (HOUSE, "a building"),
+            (WET, "water"),
+            (FROZEN, "ice"),
+            (CACTI, "a cactus"),
+            (TREES, "trees"),
+        )
         if seen & bit and not (bit == TREES and biome in (1, 2)) and not (bit == WET and biome == 7)
     ][:2]
     if near:

@@ -208,7 +208,14 @@ def _tick(seed, s, items, counts, animals, vox, tops, roofs, journal, edits, act
         axes = view_axes(s[p.YAW], s[p.PITCH])
         if s[p.HIT_WAIT] == 0.0:
             hit = strike(
-                animals, s[p.X], s[p.Y] + s[p.EYE], s[p.Z], axes[0, 0], axes[0, 1], axes[0, 2], min(3.5, reach)
+                animals,
+                s[p.X],
+                s[p.Y] + s[p.EYE],
+                s[p.Z],
+                axes[0, 0],
+                axes[0, 1],
+                axes[0, 2],
+                min(3.5, reach),
             )
             if hit >= 0:
                 s[p.HIT_WAIT] = 10.0
@@ -229,7 +236,9 @@ def _scene(frame, depth, ids, vox, tops, roofs, textures, cracks, s, animals, bo
     if s[p.PROGRESS] > 0.0:
         crack[3] = min(CRACK_STAGES - 1, int(s[p.PROGRESS] * CRACK_STAGES))
     skyline = find_skyline(tops, eye[0], eye[1], eye[2], FOG_END)
-    draw_world(frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack, skyline)
+    draw_world(
+        frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack, skyline
+    )
     if block_at(vox, cell(eye[0]), cell(eye[1]), cell(eye[2])) != WATER:
         draw_animals(frame, depth, ids, animals, boxes, roofs, eye, axes, light, clouds)
 

@@ -77,11 +77,12 @@ class Hud:
     def _cross_bars(self) -> list[tuple[int, int, int, int]]:
         s, arm = self.scale, 2 * self.scale
         cy, cx = self.height // 2, self.width // 2
-        return [(cy - s // 2, cy - s // 2 + s, cx - arm, cx + arm + 1), (cy - arm, cy + arm + 1, cx - s // 2, cx - s // 2 + s)]
+        y, x = cy - s // 2, cx - s // 2
+        return [(y, y + s, cx - arm, cx + arm + 1), (cy - arm, cy + arm + 1, x, x + s)]
 
     def _health_bar(self) -> tuple[int, int, int, int]:
-        thick = 2 * self.scale
-        return self.top - thick - self.scale, self.top - self.scale, self.left, self.left + 4 * self.slot + self.slot // 2
+        bottom, length = self.top - self.scale, 4 * self.slot + self.slot // 2
+        return bottom - 2 * self.scale, bottom, self.left, self.left + length
 
     def _health(self, frame: Picture, health: float) -> None:
         y0, y1, x0, x1 = self._health_bar()
@@ -107,7 +108,7 @@ class Hud:
     def _icon(self, inner: Sprite, item: int, count: int) -> None:
         h, w = inner.shape[:2]
         size = h - 1 if h < 9 else h - 2 * self.scale
-        icon = cube_sprite(item, size)[: h, : w]
+        icon = cube_sprite(item, size)[:h, :w]
         y, x = (0, (w - icon.shape[1]) // 2)
         a = icon[..., 3:]
         part = inner[y : y + icon.shape[0], x : x + icon.shape[1], :3]

@@ -171,7 +171,9 @@ def _settle(vox, tops, roofs, journal, count, x, y, z):  # type: ignore[no-untyp
         if (above != SAND and above != GRAVEL) or (here != AIR and here != WATER):
             break
         floor = y
-        while floor > 0 and (block_at(vox, x, floor - 1, z) == AIR or block_at(vox, x, floor - 1, z) == WATER):
+        while floor > 0 and (
+            block_at(vox, x, floor - 1, z) == AIR or block_at(vox, x, floor - 1, z) == WATER
+        ):
             floor -= 1
         count = edit(vox, tops, roofs, journal, count, x, y + 1, z, _fill(vox, x, y + 1, z))
         count = edit(vox, tops, roofs, journal, count, x, floor, z, above)

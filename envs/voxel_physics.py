@@ -134,7 +134,12 @@ def _travel(s, vox, careful, wet, jump):  # type: ignore[no-untyped-def]
         if d != v:
             s[p.VX + axis], s[p.CONTACT] = 0.0, 1.0
     s[p.GROUND] = 1.0 if landed else 0.0
-    if wet and jump and s[p.CONTACT] > 0.0 and not box_hits(vox, s[p.X], s[p.Y] + 0.6, s[p.Z], p.RADIUS, p.TALL):
+    if (
+        wet
+        and jump
+        and s[p.CONTACT] > 0.0
+        and not box_hits(vox, s[p.X], s[p.Y] + 0.6, s[p.Z], p.RADIUS, p.TALL)
+    ):
         s[p.VY] = 0.3  # out of the water, over a bank
 
 

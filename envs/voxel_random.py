@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .voxel_kernel import inner, kernel
+from .voxel_kernel import bare, kernel
 
 _A = np.uint64(0xBF58476D1CE4E5B9)
 _B = np.uint64(0x94D049BB133111EB)
@@ -15,7 +15,7 @@ _S11, _S27, _S30, _S31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(
 _UNIT = 1.0 / 9007199254740992.0  # 2**-53
 
 
-@inner
+@bare
 def mix(h):  # type: ignore[no-untyped-def]
     """The finaliser of splitmix64: uint64 to uint64, every input bit reaches every output bit."""
     h = (h ^ (h >> _S30)) * _A
@@ -23,7 +23,7 @@ def mix(h):  # type: ignore[no-untyped-def]
     return h ^ (h >> _S31)
 
 
-@inner
+@bare
 def hash3(seed, a, b, c):  # type: ignore[no-untyped-def]
     """Hash of three integers under a uint64 seed, as uint64."""
     h = mix(seed + _K1 * np.uint64(a + 1))
@@ -31,25 +31,25 @@ def hash3(seed, a, b, c):  # type: ignore[no-untyped-def]
     return mix(h ^ (_K3 * np.uint64(c + 1)))
 
 
-@inner
+@bare
 def unit(seed, a, b, c):  # type: ignore[no-untyped-def]
     """A float in [0, 1) for three integers under a seed."""
     return float(hash3(seed, a, b, c) >> _S11) * _UNIT
 
 
-@inner
+@bare
 def pick(seed, a, b, c, n):  # type: ignore[no-untyped-def]
     """An integer in [0, n) for three integers under a seed."""
     return int(unit(seed, a, b, c) * n)
 
 
-@inner
+@bare
 def smooth(t):  # type: ignore[no-untyped-def]
     """Smoothstep of t in [0, 1]."""
     return t * t * (3.0 - 2.0 * t)
 
 
-@kernel
+@bare
 def noise2(seed, x, z, cell, size):  # type: ignore[no-untyped-def]
     """Value noise in [0, 1] that repeats every `size` blocks; `cell` divides `size`."""
     n = size // cell
@@ -73,7 +73,7 @@ def lattice3(seed, n, ny):  # type: ignore[no-untyped-def]
     return out
 
 
-@kernel
+@bare
 def noise3(lattice, x, y, z, cell):  # type: ignore[no-untyped-def]
     """Value noise in [0, 1] from a `lattice3`, periodic in x and z; `cell` blocks a lattice step."""
     n = lattice.shape[0]

@@ -25,7 +25,9 @@ _SEGMENTS = 8
 
 
 @bare
-def draw_world(frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack, skyline):  # type: ignore[no-untyped-def]
+def draw_world(
+    frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack, skyline
+):  # type: ignore[no-untyped-def]
     """Fill frame uint8 [H, W, 3], depth float32 [H, W] and block ids uint8 [H, W].
 
     `crack` is int64 [4]: the cell being broken and its stage, -1 for none; `skyline` from `find_skyline`.
@@ -45,7 +47,21 @@ def draw_world(frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes,
                 t, block = SKY_DEPTH, 0
             else:
                 r, g, b, t, block = _pixel(
-                    vox, tops, roofs, textures, cracks, eye, dx, dy, dz, length, pixel, light, clouds, crack, start
+                    vox,
+                    tops,
+                    roofs,
+                    textures,
+                    cracks,
+                    eye,
+                    dx,
+                    dy,
+                    dz,
+                    length,
+                    pixel,
+                    light,
+                    clouds,
+                    crack,
+                    start,
                 )
             frame[j, i, 0], frame[j, i, 1], frame[j, i, 2] = to_byte(r), to_byte(g), to_byte(b)
             depth[j, i] = t
@@ -110,7 +126,10 @@ def _pixel(vox, tops, roofs, textures, cracks, eye, dx, dy, dz, length, pixel, l
         tr, tg, tb, alpha = _texel(textures, block, axis, wx, wy, wz, dx, dy, dz, t * length * pixel, inv)
         if block == GLASS and alpha < 128.0:
             a = 0.14 * left
-            r, g, b, left = r + a * 205.0 * light[LIGHT, 0], g + a * 225.0 * light[LIGHT, 1], b + a * 235.0 * light[LIGHT, 2], left - a
+            r += a * 205.0 * light[LIGHT, 0]
+            g += a * 225.0 * light[LIGHT, 1]
+            b += a * 235.0 * light[LIGHT, 2]
+            left -= a
             medium = GLASS
             continue
         lr, lg, lb = _lit(roofs, block, axis, ix, iy, iz, dx, dy, dz, t * length, light)

@@ -28,7 +28,8 @@ from .voxel_structures import build
 from .voxel_terrain import HEIGHT, SEA, SIZE, all_tops, generate
 
 _KIT = np.array(
-    (PLANKS, STONE, DIRT, LOG, SAND, BRICK, GLASS, COBBLE, RED_WOOL, BLUE_WOOL, SANDSTONE, LAMP, BIRCH_LOG), np.uint8
+    (PLANKS, STONE, DIRT, LOG, SAND, BRICK, GLASS, COBBLE, RED_WOOL, BLUE_WOOL, SANDSTONE, LAMP, BIRCH_LOG),
+    np.uint8,
 )
 
 

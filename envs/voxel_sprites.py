@@ -33,13 +33,17 @@ def _animal(body: list[float], head: list[float], leg: list[float], extra: list[
 def animal_boxes() -> NDArray[np.float64]:
     """The boxes of all kinds, float64 [kind, 7, 11]."""
     boxes = np.array([
-        _animal([0, 0.52, 0, 0.30, 0.25, 0.44, 226, 150, 150, 0.06], [0, 0.66, 0.52, 0.24, 0.23, 0.20, 232, 160, 158, 0.04],
+        _animal([0, 0.52, 0, 0.30, 0.25, 0.44, 226, 150, 150, 0.06],
+                [0, 0.66, 0.52, 0.24, 0.23, 0.20, 232, 160, 158, 0.04],
                 [0.11, 0.15, 0.18, 0.30, 206, 132, 132], [0, 0.58, 0.74, 0.11, 0.08, 0.05, 200, 118, 118, 0.0]),
-        _animal([0, 0.78, 0, 0.33, 0.28, 0.50, 92, 68, 54, 0.9], [0, 0.98, 0.60, 0.22, 0.23, 0.18, 82, 60, 48, 0.1],
+        _animal([0, 0.78, 0, 0.33, 0.28, 0.50, 92, 68, 54, 0.9],
+                [0, 0.98, 0.60, 0.22, 0.23, 0.18, 82, 60, 48, 0.1],
                 [0.11, 0.26, 0.20, 0.36, 74, 54, 44], [0, 0.86, 0.79, 0.17, 0.09, 0.04, 206, 190, 180, 0.0]),
-        _animal([0, 0.76, 0, 0.34, 0.31, 0.46, 230, 228, 222, 0.05], [0, 0.98, 0.54, 0.18, 0.18, 0.19, 196, 164, 146, 0.04],
+        _animal([0, 0.76, 0, 0.34, 0.31, 0.46, 230, 228, 222, 0.05],
+                [0, 0.98, 0.54, 0.18, 0.18, 0.19, 196, 164, 146, 0.04],
                 [0.11, 0.24, 0.18, 0.28, 204, 184, 170], [0, 1.12, 0.50, 0.20, 0.09, 0.17, 230, 228, 222, 0.04]),
-        _animal([0, 0.40, 0, 0.19, 0.18, 0.24, 236, 234, 230, 0.05], [0, 0.70, 0.22, 0.12, 0.18, 0.10, 236, 234, 230, 0.03],
+        _animal([0, 0.40, 0, 0.19, 0.18, 0.24, 236, 234, 230, 0.05],
+                [0, 0.70, 0.22, 0.12, 0.18, 0.10, 236, 234, 230, 0.03],
                 [0.05, 0.12, 0.09, 0.03, 214, 160, 52], [0, 0.70, 0.36, 0.10, 0.05, 0.05, 226, 150, 40, 0.0]),
     ])  # fmt: skip
     boxes.setflags(write=False)
@@ -55,7 +59,11 @@ def draw_animals(frame, depth, ids, animals, boxes, roofs, eye, axes, light, clo
         a = animals[n]
         if a[herd.LIFE] <= 0.0:
             continue
-        mx, my, mz = herd.wrapped(a[herd.X] - eye[0]), a[herd.Y] + 0.6 - eye[1], herd.wrapped(a[herd.Z] - eye[2])
+        mx, my, mz = (
+            herd.wrapped(a[herd.X] - eye[0]),
+            a[herd.Y] + 0.6 - eye[1],
+            herd.wrapped(a[herd.Z] - eye[2]),
+        )
         z = mx * axes[0, 0] + my * axes[0, 1] + mz * axes[0, 2]
         if z < -_ROUND or mx * mx + my * my + mz * mz > FOG_END * FOG_END:
             continue
@@ -68,7 +76,9 @@ def draw_animals(frame, depth, ids, animals, boxes, roofs, eye, axes, light, clo
             i0, i1 = max(0, int(ci - half)), min(columns, int(ci + half + 1.0))
             j0, j1 = max(0, int(cj - half)), min(rows, int(cj + half + 1.0))
         if i0 < i1 and j0 < j1:
-            _draw_one(frame, depth, ids, a, boxes, roofs, eye, axes, light, clouds, mx, my - 0.6, mz, i0, i1, j0, j1)
+            _draw_one(
+                frame, depth, ids, a, boxes, roofs, eye, axes, light, clouds, mx, my - 0.6, mz, i0, i1, j0, j1
+            )
 
 
 @bare

@@ -35,7 +35,16 @@ HEIGHT = 64
 SEA = 24
 """Water fills every open column below this height."""
 
-BIOMES: tuple[str, ...] = ("plains", "forest", "birch forest", "desert", "snow", "mountains", "savanna", "lake")
+BIOMES: tuple[str, ...] = (
+    "plains",
+    "forest",
+    "birch forest",
+    "desert",
+    "snow",
+    "mountains",
+    "savanna",
+    "lake",
+)
 PLAINS, FOREST, BIRCH_FOREST, DESERT, SNOWLAND, MOUNTAINS, SAVANNA, LAKE = range(8)
 _BASE = np.array([27.0, 28.5, 28.0, 28.0, 29.0, 36.0, 30.0, 16.0])
 _ROUGH = np.array([3.0, 6.0, 5.0, 5.0, 7.0, 22.0, 5.0, 8.0])
@@ -110,7 +119,7 @@ def _column(seed, column, biome, h, x, z):  # type: ignore[no-untyped-def]
         top = DRY_GRASS
     elif biome == MOUNTAINS and h > 37 + pick(seed, 7, x, z, 3):
         top, earth = STONE, STONE
-    elif (biome == PLAINS or biome == BIRCH_FOREST) and noise2(seed + np.uint64(31), x, z, 8, SIZE) > 0.74:
+    elif biome in (PLAINS, BIRCH_FOREST) and noise2(seed + np.uint64(31), x, z, 8, SIZE) > 0.74:
         top = FLOWERS
     if h <= SEA and top != STONE:
         top = SAND

@@ -80,8 +80,8 @@ if __name__ == "__main__":
 
 
 def test_same_bytes_in_two_processes() -> None:
-    runs = [subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True) for _ in range(2)]
-    first, second = (r.stdout.split() for r in runs)
+    command = [sys.executable, "-c", DIGEST]
+    first, second = (subprocess.check_output(command, text=True).split() for _ in range(2))
     assert first == second
     assert first[0] != first[1]
     space: dict = {"__name__": "digest"}
@@ -89,17 +89,20 @@ def test_same_bytes_in_two_processes() -> None:
     assert space["digest"](5) == first[1]
 
 
-@pytest.mark.parametrize(("held", "speed"), [(("forward",), 4.317), (("forward", "sprint"), 5.612), (("forward", "sneak"), 1.295)])
-def test_walking_speeds(held: tuple[str, ...], speed: float) -> None:
+@pytest.mark.parametrize(
+    ("held", "speed"), [("forward", 4.317), ("forward sprint", 5.612), ("forward sneak", 1.295)]
+)
+def test_walking_speeds(held: str, speed: float) -> None:
     engine = arena()
-    before = run(engine, 20, keys(*held))["pose"]
-    after = run(engine, 20, keys(*held))["pose"]
+    before = run(engine, 20, keys(*held.split()))["pose"]
+    after = run(engine, 20, keys(*held.split()))["pose"]
     assert after[2] - before[2] == pytest.approx(speed, rel=0.01)
     assert after[0] == before[0]
 
 
 def test_directions_are_minecrafts() -> None:
-    for yaw, name, axis, sign in ((0, "forward", 2, 1), (90, "forward", 0, -1), (0, "right", 0, -1), (-90, "back", 0, -1)):
+    cases = ((0, "forward", 2, 1), (90, "forward", 0, -1), (0, "right", 0, -1), (-90, "back", 0, -1))
+    for yaw, name, axis, sign in cases:
         engine = arena()
         stand(engine, 64.5, FLOOR, 64.5, yaw=yaw)
         moved = run(engine, 10, keys(name))["pose"][[0, 2]] - 64.5
@@ -180,7 +183,7 @@ def test_breaking_takes_ticks_and_fills_a_slot() -> None:
     stand(engine, 64.5, FLOOR, 64.5, pitch=80.0)
     engine._items[:], engine._counts[:] = 0, 0
     target = engine.state()["target"]
-    assert target.tolist()[1:] == [FLOOR - 1, 64, blocks.STONE] or target[3] == blocks.STONE
+    assert target.tolist() == [64, FLOOR - 1, 64, blocks.STONE]
     progress = [float(run(engine, 1, keys("attack"))["break_progress"]) for _ in range(29)]
     assert progress == sorted(progress) and progress[0] > 0
     assert engine.state()["counts"].sum() == 0
@@ -241,7 +244,8 @@ def test_clone_and_restore_are_exact() -> None:
         assert (other._vox == world).all()
         for action in actions[100:]:
             other.step(action)
-        ends.append((other.render().tobytes(), other._vox.tobytes(), other._tops.tobytes(), other.state()["pose"].tobytes()))
+        parts = (other.render(), other._vox, other._tops, other.state()["pose"])
+        ends.append([part.tobytes() for part in parts])
     assert ends[0] == ends[1] == ends[2]
     assert len(pickle.dumps(snapshot)) < 20_000
     assert engine._edits > 0
@@ -372,8 +376,10 @@ def test_state_has_the_promised_types() -> None:
     engine = VoxelEngine(width=64, height=48)
     engine.reset(3)
     state = run(engine, 3, keys("forward"))
-    shapes = {"pose": (5, "float32"), "velocity": (3, "float32"), "target": (4, "int32"), "items": (9, "uint8"), "counts": (9, "int32")}
-    for name, (length, dtype) in shapes.items():
+    for name, length, dtype in (
+        ("pose", 5, "float32"), ("velocity", 3, "float32"), ("target", 4, "int32"), ("items", 9, "uint8"),
+        ("counts", 9, "int32"),
+    ):  # fmt: skip
         assert state[name].shape == (length,) and state[name].dtype == dtype
     assert set(state["events"]) == {"broken", "placed", "fell", "damage"}
     assert 0 <= state["time_of_day"] < 1 and isinstance(state["caption"], str)
