@@ -39,7 +39,7 @@ class Script:
 
     def __init__(self, session, inputs, events):
         self.session, self.inputs, self.events = session, inputs, events
-        self.view, self.alive, self.error, self.count = session.view(), True, None, 0
+        self.view, self.alive, self.error, self.busy, self.count = session.view(), True, None, False, 0
 
     def start(self):
         pass
@@ -195,6 +195,19 @@ def test_an_error_in_the_thread_reaches_the_window_and_closes_the_worlds():
     worker.post(lambda session: 1 / 0)
     worker._thread.join(10)
     assert isinstance(worker.error, ZeroDivisionError) and opener.envs[DREAM].closed
+
+
+def test_a_long_command_is_told():
+    worker = Worker(lambda: Session(PlayOptions(), open_world=Opener()), Inputs().take, rate=50)
+    worker.start()
+    assert not worker.busy
+    worker.post(lambda session: time.sleep(0.6))
+    end = time.monotonic() + 20
+    while not worker.busy and time.monotonic() < end:
+        time.sleep(0.02)
+    assert worker.busy
+    worker.stop()
+    assert not worker.busy
 
 
 def test_play_in_a_window_ends_by_itself_after_the_ticks(dummy, monkeypatch):

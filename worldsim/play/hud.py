@@ -35,6 +35,8 @@ class Figures:
     target: int
     """Ticks a second that are aimed at."""
     mouse_held: bool
+    busy: bool = False
+    """Whether the world has been at a command for a while, such as loading."""
     show_figures: bool = True
     show_help: bool = False
     show_hint: bool = False
@@ -56,6 +58,8 @@ class Hud:
         self._status(screen, view, boxes[-1])
         if figures.show_help:
             self._help(screen)
+        elif figures.busy:
+            self._hint(screen, boxes[-1], "one moment")
         elif view.paused:
             self._pause(screen)
         elif not figures.mouse_held and figures.show_hint:

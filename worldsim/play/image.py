@@ -26,7 +26,7 @@ def load_image(path: str | Path, width: int, height: int) -> NDArray[np.uint8]:
     Raises:
         MediaError: no such file, not one of the formats, damaged, or above the caps on bytes and pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     data = _read_bytes(Path(path))
     try:
@@ -42,9 +42,10 @@ def load_image(path: str | Path, width: int, height: int) -> NDArray[np.uint8]:
     except MediaError:
         raise
     except Exception as error:  # decoders of foreign bytes raise almost anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        foreign = isinstance(error, UnidentifiedImageError)
+        reason = "it is something else" if foreign else (str(error).splitlines() or [type(error).__name__])[0]
         raise MediaError(
-            f"image {path}: expected a whole PNG, JPEG or WEBP picture ({reason[:120]})"
+            f"image {path}: expected a whole PNG, JPEG or WEBP picture; {reason[:120]}"
         ) from error
     flat = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture).convert("RGB")
     fitted = ImageOps.fit(flat, (width, height), Image.Resampling.LANCZOS)

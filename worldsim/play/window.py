@@ -41,7 +41,8 @@ class Window:
         self._shown = -1
         self._sampled_at: float | None = None
         self._dirty = True
-        self._quitting = False
+        self._busy = False
+        self._quitting = self._escaped = False
         self._notice: Message | None = None
         self._opened_at = time.perf_counter()
         self.mouse_held = False
@@ -65,6 +66,8 @@ class Window:
             else:
                 if awaited:
                     awaited, self._shown, self._opened_at = False, -1, time.perf_counter()
+                if worker.busy != self._busy:
+                    self._busy, self._dirty = worker.busy, True
                 self._show(view)
                 self._quitting = self._quitting or view.finished
             clock.tick(POLL_RATE)
@@ -127,6 +130,7 @@ class Window:
             latency_p95_ms=self._latency.percentile_ms(95),
             target=self._options.fps,
             mouse_held=self.mouse_held,
+            busy=self._busy,
             show_figures=self.show_figures,
             show_help=self.show_help,
             show_hint=time.perf_counter() - self._opened_at < HINT_SECONDS,
@@ -185,6 +189,7 @@ class Window:
 
     def _command(self, command: str, shift: bool, worker: Worker) -> None:
         self._dirty = True
+        self._escaped = self._escaped and command == "escape"
         if command == "escape":
             self._escape(worker)
         elif command == "help":
@@ -205,21 +210,22 @@ class Window:
             worker.post(lambda session: getattr(session, name)())
 
     def _escape(self, worker: Worker) -> None:
-        """First free the mouse and pause; when paused already, quit."""
+        """First free the mouse and pause; then quit, even if the world is too busy to have paused."""
         paused = worker.view is None or worker.view.paused
         if self.show_help:
             self.show_help = False
-        elif self.mouse_held or not paused:
+        elif self._escaped or (paused and not self.mouse_held):
+            self._quitting = True
+        else:
+            self._escaped = True
             self._free_mouse()
             worker.post(lambda session: session.pause())
-        else:
-            self._quitting = True
 
     def _hold_mouse(self, worker: Worker) -> None:
         """Take the mouse for looking around; a click on a paused world also goes on."""
         import pygame
 
-        self.mouse_held = self._dirty = True
+        self.mouse_held, self._dirty, self._escaped = True, True, False
         pygame.mouse.set_visible(False)
         pygame.event.set_grab(True)
         pygame.mouse.get_rel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from worldsim.play.view import View
 
 Command = Callable[[Session], None]
 MAX_COMMANDS = 32
+BUSY_SECONDS = 0.3
 
 
 class Worker:
@@ -31,6 +33,7 @@ class Worker:
     ) -> None:
         self.view: View | None = None
         self.error: BaseException | None = None
+        self._busy_since: float | None = None
         self._open = open_session
         self._sample = sample
         self._rate = rate
@@ -47,6 +50,12 @@ class Worker:
         """Have `command` called with the session, between two ticks."""
         self._commands.append(command)
         self._wake.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command has been running for longer than a player would not notice."""
+        since = self._busy_since
+        return since is not None and time.perf_counter() - since > BUSY_SECONDS
 
     @property
     def alive(self) -> bool:
@@ -93,5 +102,7 @@ class Worker:
     def _run_commands(self, session: Session) -> bool:
         ran = bool(self._commands)
         while self._commands:
+            self._busy_since = time.perf_counter()
             self._commands.popleft()(session)
+        self._busy_since = None
         return ran
