@@ -37,7 +37,7 @@ class Crew:
         key: tuple[int, ...],
         episode_ticks: tuple[int, int],
         nice: int = 10,
-        timeout: float = 300.0,
+        timeout: float = 900.0,
     ) -> None:
         self._timeout, self._ready = timeout, False
         self._capacity = layout.engines * layout.ticks

@@ -67,7 +67,7 @@ class LiveSource:
         reuse: float = 4.0,
         episode_ticks: tuple[int, int] = (300, 600),
         nice: int = 10,
-        timeout: float = 300.0,
+        timeout: float = 900.0,
         factories: tuple[str, str] | None = None,
     ) -> None:
         _at_least("length", length, 1)
