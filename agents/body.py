@@ -83,7 +83,8 @@ class Body:
         if not self.target or self.place is None or abs(self.pitch) > 50.0:
             return False
         x, y, z = self.place
-        return (x + 0.5 - self.x) ** 2 + (y + 0.5 - self.y) ** 2 + (z + 0.5 - self.z) ** 2 < 3.0
+        east, up, north = x + 0.5 - self.x, y + 0.5 - self.y, z + 0.5 - self.z
+        return east * east + up * up + north * north < 3.0
 
     def stuck(self) -> bool:
         """True when the last 15 seconds led nowhere: everything happened within 2 blocks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 
 from worldsim.actions import Action, action_space, to_vector
 from worldsim.errors import ConfigError, ResetNeeded, UsageError
+from worldsim.window import Window
 
 from . import voxel_player
 from .voxel_engine import VoxelEngine
-from worldsim.window import Window
 
 FAR = 512.0
 """The depth, in blocks, of sky and of what is beyond view."""
@@ -30,7 +31,7 @@ class VoxelState:
 
     engine: Any
     ended: bool
-    rng: dict[str, Any]
+    rng: Mapping[str, Any]
 
 
 class VoxelEnv(gymnasium.Env[Any, Action]):
@@ -69,6 +70,10 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         self.width, self.height, self.render_mode = width, height, render_mode
         self._wanted = {"depth": depth, "block_ids": block_ids}
         self.action_space = action_space()
+        # MineRL's camera is ±180 degrees by definition: the checker's advice to normalise it can't be taken.
+        warnings.filterwarnings(
+            "ignore", ".*symmetric and normalized space", module=r"gymnasium\.utils\.env_checker"
+        )
         self.observation_space = self._observation_space()
         self._started = self._ended = False
         self._frame: NDArray[np.uint8] | None = None
@@ -121,7 +126,7 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         self._ended = bool(state["health"] <= 0)
         return self._look(), 0.0, self._ended, False, {"state": state}
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The current frame, uint8 [H, W, 3], in mode "rgb_array"; "human" shows frames by itself."""
         self._need_reset("render")
         if self.render_mode is None:
@@ -170,7 +175,7 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
     def _observation_space(self) -> spaces.Space[Any]:
         size = (self.height, self.width)
         frame = spaces.Box(0, 255, (*size, 3), np.uint8)
-        buffers = {
+        buffers: dict[str, spaces.Space[Any]] = {
             "depth": spaces.Box(0.0, FAR, size, np.float32),
             "block_ids": spaces.Box(0, 255, size, np.uint8),
         }
