@@ -268,13 +268,14 @@ def test_headless_stops_at_an_error_and_leaves_no_video(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_commits_the_video_and_the_recording(tmp_path):
+@pytest.mark.parametrize("number, raised", [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_ctrl_c_commits_the_video_and_the_recording(tmp_path, number, raised):
     options = PlayOptions(
         headless=True, ticks=10**6, video=str(tmp_path / "v.mp4"), policy="noop", record=str(tmp_path / "e")
     )
     run = Headless(options, Session(dataclasses.replace(options, ticks=None), open_world=Opener()))
-    threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
+    threading.Timer(0.4, os.kill, (os.getpid(), number)).start()
+    with pytest.raises(raised):
         run.run()
     assert (tmp_path / "v.mp4").stat().st_size > 0 and (tmp_path / "e" / "ep-000000" / "meta.json").exists()
 

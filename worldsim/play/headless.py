@@ -54,8 +54,8 @@ class PlayReport:
 class Headless:
     """Lives a session as fast as it goes; `run` returns the report.
 
-    Ctrl-C ends it after the tick it is in: the video and the recording so far are committed,
-    then KeyboardInterrupt is raised.
+    Ctrl-C and SIGTERM end it after the tick it is in: the video and the recording so far are
+    committed, then KeyboardInterrupt or SystemExit is raised.
     """
 
     def __init__(self, options: PlayOptions, session: Session | None = None) -> None:
@@ -67,7 +67,7 @@ class Headless:
         self._meter = Meter(size=self._ticks)
         self._spent = 0.0
         self._lived = 0
-        self._stopped = False
+        self._stopped = 0
 
     def run(self) -> PlayReport:
         """Play all ticks, with a progress bar on stderr."""
@@ -81,8 +81,10 @@ class Headless:
                 report = self._report()
         finally:
             self._session.close()
-        if self._stopped:
+        if self._stopped == signal.SIGINT:
             raise KeyboardInterrupt
+        if self._stopped:
+            raise SystemExit(128 + self._stopped)
         return report
 
     def _frames(self) -> Iterator[NDArray[np.uint8]]:
@@ -138,14 +140,15 @@ class Headless:
             return
 
         def stop(number: int, frame: FrameType | None) -> None:
-            self._stopped = True
+            self._stopped = number
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        before = signal.signal(signal.SIGINT, stop)
+        before = {kind: signal.signal(kind, stop) for kind in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
 
 
 def run_headless(options: PlayOptions) -> PlayReport:

@@ -55,7 +55,8 @@ class Hud:
             self._badges(screen, pane, box, len(boxes) > 1)
         if figures.show_figures and view.panes:
             self._figures(screen, view, boxes[0], figures)
-        self._status(screen, view, boxes[-1])
+        if view.panes:
+            self._status(screen, view, boxes[view.active])
         if figures.show_help:
             self._help(screen)
         elif figures.busy:
@@ -135,14 +136,15 @@ class Hud:
         """What goes on beside play, under the badge: recording, rewinding, a policy at the keys."""
         brush, margin = self._brush, self._brush.px(MARGIN)
         words = []
+        badge = len(view.panes) > 1 or view.panes[view.active].generated
         if view.recorded is not None:
-            words.append(("rec", RED, f"REC {view.recorded // 1200}:{view.recorded // 20 % 60:02d}"))
+            words.append((RED, f"REC {view.recorded // 1200}:{view.recorded // 20 % 60:02d}"))
         if view.rewinding:
-            words.append(("back", AMBER, "back in time"))
+            words.append((AMBER, "back in time"))
         if view.autopilot:
-            words.append(("policy", GREEN, "policy plays"))
-        y = box.top + margin + brush.px(26)
-        for _, color, text in words:
+            words.append((GREEN, "policy plays"))
+        y = box.top + margin + (brush.px(26) if badge else 0)
+        for color, text in words:
             pill = brush.pill(text, 12, color, dot=True)
             screen.blit(pill, (box.left + box.width - pill.get_width() - margin, y))
             y += pill.get_height() + brush.px(5)
@@ -152,7 +154,7 @@ class Hud:
             return
         size = 14.0
         room = screen.get_width() - self._brush.px(4 * MARGIN)
-        lines = _wrapped(self._brush, message.text, size, room)
+        lines = self._brush.wrapped(message.text, size, room)
         pills = [self._brush.pill(line, size, AMBER if message.urgent else WHITE) for line in lines]
         y = screen.get_height() - self._brush.px(64) - sum(pill.get_height() for pill in pills)
         for pill in pills:
@@ -238,14 +240,3 @@ def _blit_centred(screen: pygame.Surface, plate: pygame.Surface) -> None:
         plate = pygame.transform.smoothscale(plate, size)
     x = (screen.get_width() - plate.get_width()) // 2
     screen.blit(plate, (x, (screen.get_height() - plate.get_height()) // 2))
-
-
-def _wrapped(brush: Brush, text: str, size: float, room: int) -> list[str]:
-    lines: list[str] = []
-    for word in text.split():
-        joined = f"{lines[-1]} {word}" if lines else word
-        if lines and brush.text(joined, size).get_width() <= room:
-            lines[-1] = joined
-        else:
-            lines.append(word)
-    return lines[:4]

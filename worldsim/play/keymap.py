@@ -54,6 +54,17 @@ COMMAND_KEYS: dict[str, str] = {
 }
 """Key to the command of the session or of the window."""
 
+SESSION_COMMANDS: dict[str, str] = {
+    "pause": "toggle_pause",
+    "step": "single_step",
+    "rewind": "rewind",
+    "switch": "switch",
+    "side_by_side": "toggle_side_by_side",
+    "autopilot": "toggle_autopilot",
+    "record": "toggle_recording",
+}
+"""Commands that go to the session as they are: command to method."""
+
 HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Move",

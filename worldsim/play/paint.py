@@ -49,6 +49,17 @@ class Brush:
             self._texts.popitem(last=False)
         return surface
 
+    def wrapped(self, text: str, size: float, room: int) -> list[str]:
+        """Break a text into at most four lines that fit `room` pixels."""
+        lines: list[str] = []
+        for word in text.split():
+            joined = f"{lines[-1]} {word}" if lines else word
+            if lines and self.text(joined, size).get_width() <= room:
+                lines[-1] = joined
+            else:
+                lines.append(word)
+        return lines[:4]
+
     def panel(self, width: int, height: int, alpha: int = 184, color: Color = INK) -> pygame.Surface:
         """A see-through plate with round corners."""
         import pygame

@@ -176,6 +176,7 @@ class Session:
             panes=self.stage.panes(self._scrub_back or 0),
             serial=self._serial,
             sampled_at=self._sampled_at,
+            active=self.stage.shown.index(self.world),
             paused=self.paused,
             rewinding=self._scrub_back is not None,
             autopilot=self.autopilot.on,

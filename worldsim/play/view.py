@@ -51,6 +51,8 @@ class View:
     """Grows whenever anything here changes."""
     sampled_at: float | None = None
     """When the input behind this frame was sampled (time.perf_counter()); None for no new frame."""
+    active: int = 0
+    """Which pane the keys, the recording and a policy belong to."""
     paused: bool = False
     rewinding: bool = False
     autopilot: bool = False

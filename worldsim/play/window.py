@@ -11,7 +11,7 @@ from worldsim.play.clock import Meter, Rate
 from worldsim.play.display import first_size, open_display, save_screenshot
 from worldsim.play.hud import Figures, Hud, message_seconds
 from worldsim.play.inputs import Inputs
-from worldsim.play.keymap import ACTION_KEYS, COMMAND_KEYS, MOUSE_BUTTONS, TURN_KEYS
+from worldsim.play.keymap import ACTION_KEYS, COMMAND_KEYS, MOUSE_BUTTONS, SESSION_COMMANDS, TURN_KEYS
 from worldsim.play.layout import arrange
 from worldsim.play.options import PlayOptions
 from worldsim.play.view import Message, View
@@ -246,18 +246,6 @@ class Window:
             self._notice = Message(str(error), time.perf_counter(), urgent=True)
         else:
             self._notice = Message(f"saved {saved.as_posix()}", time.perf_counter())
-
-
-SESSION_COMMANDS = {
-    "pause": "toggle_pause",
-    "step": "single_step",
-    "rewind": "rewind",
-    "switch": "switch",
-    "side_by_side": "toggle_side_by_side",
-    "autopilot": "toggle_autopilot",
-    "record": "toggle_recording",
-}
-"""Commands that go to the session as they are: command to method."""
 
 
 def _with_message(view: View, message: Message | None) -> View:
