@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,10 +69,6 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         self.width, self.height, self.render_mode = width, height, render_mode
         self._wanted = {"depth": depth, "block_ids": block_ids}
         self.action_space = action_space()
-        # MineRL's camera is ±180 degrees by definition: the checker's advice to normalise it can't be taken.
-        warnings.filterwarnings(
-            "ignore", ".*symmetric and normalized space", module=r"gymnasium\.utils\.env_checker"
-        )
         self.observation_space = self._observation_space()
         self._started = self._ended = False
         self._frame: NDArray[np.uint8] | None = None

@@ -6,6 +6,7 @@ The vector has the order of Oasis' 25 entries: 23 keys in {0, 1} and the camera,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ def action_space() -> spaces.Dict:
     """MineRL 1.0's action space: 23 keys and `camera = Box(-180, 180, (2,), float32)`."""
     from gymnasium import spaces
 
+    # MineRL's camera is ±180 degrees by definition: the checker's advice to normalise it can't be taken.
+    warnings.filterwarnings("ignore", ".*symmetric and normalized space", module=r"gymnasium\.utils\.env_checker")
     entries: dict[str, spaces.Space[Any]] = {key: spaces.Discrete(2) for key in KEYS}
     entries["camera"] = spaces.Box(-CAMERA_LIMIT, CAMERA_LIMIT, (2,), np.float32)
     return spaces.Dict(entries)

@@ -1,0 +1,115 @@
+"""The simulator: a pure function of worlds and actions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from model_fakes import H, W, tiny_clips, tiny_model
+
+from worldsim.sim.simulator import Simulator, SimulatorConfig
+from worldsim.sim.state import KeyFrame, Memory, WorldState
+
+EXACT = SimulatorConfig(precision="float32")
+
+
+def begin(simulator: Simulator, seed: int = 0, clip: int = 0) -> WorldState:
+    clips = tiny_clips()
+    assert clips.depth is not None and clips.pose is not None
+    return simulator.begin(
+        torch.from_numpy(clips.frames[clip, :4]), seed=seed, actions=torch.from_numpy(clips.actions[clip, 1:4]),
+        depth=torch.from_numpy(clips.depth[clip, :4]), pose=torch.from_numpy(clips.pose[clip, :4]),
+    )  # fmt: skip
+
+
+def walk(simulator: Simulator, worlds: list[WorldState], ticks: int) -> list[WorldState]:
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(ticks):
+        actions = torch.zeros(len(worlds), 25)
+        actions[:, 15:17] = torch.randn(2, generator=generator) * 8
+        actions[:, 11] = 1
+        worlds = simulator.step(worlds, actions)
+    return worlds
+
+
+def same(a: WorldState, b: WorldState) -> bool:
+    return torch.equal(a.newest.frame, b.newest.frame) and torch.equal(a.newest.pose, b.newest.pose)
+
+
+def test_equal_seeds_and_actions_give_equal_bytes() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    first = walk(simulator, [begin(simulator)], 6)[0]
+    assert same(first, walk(simulator, [begin(simulator)], 6)[0])
+    assert not same(first, walk(simulator, [begin(simulator, seed=1)], 6)[0])
+
+
+def test_a_state_is_a_snapshot_that_nothing_changes() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    middle = walk(simulator, [begin(simulator)], 3)[0]
+    kept = middle.newest.frame.clone()
+    once = walk(simulator, [middle], 4)[0]
+    assert torch.equal(middle.newest.frame, kept)
+    assert same(once, walk(simulator, [middle], 4)[0])
+
+
+def test_forks_differ_by_their_noise_alone() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    middle = walk(simulator, [begin(simulator)], 2)[0]
+    a, b = walk(simulator, [middle.fork(5), middle.fork(6)], 1)
+    assert torch.equal(a.newest.pose, b.newest.pose) and not torch.equal(a.newest.frame, b.newest.frame)
+
+
+def test_a_world_in_a_batch_is_the_world_alone() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    alone = walk(simulator, [begin(simulator)], 5)[0]
+    together = walk(simulator, [begin(simulator), begin(simulator, seed=9, clip=1)], 5)[0]
+    off = (alone.newest.frame.int() - together.newest.frame.int()).abs()
+    assert off.max() <= 1
+    assert torch.allclose(alone.newest.pose, together.newest.pose, atol=1e-4)
+
+
+def test_one_sick_world_ends_alone() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    well, sick = begin(simulator), begin(simulator, seed=1)
+    sick = replace(sick, caption=torch.full_like(sick.caption, float("nan")))
+    a, b = simulator.step([well, sick], torch.zeros(2, 25))
+    assert not a.failed and a.tick == 1
+    assert "not finite" in b.failed and torch.equal(b.newest.frame, sick.newest.frame)
+
+
+def test_a_picture_is_enough_to_begin() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    picture = torch.randint(0, 256, (1, H, W, 3), dtype=torch.uint8)
+    world = simulator.begin(picture, seed=0, pitch=10.0)
+    assert torch.equal(world.newest.frame, picture[0])
+    assert world.newest.depth.isfinite().all() and float(world.newest.pose[4]) == 10
+    assert walk(simulator, [world], 2)[0].tick == 2
+
+
+def test_turning_is_exact_and_pitch_is_bounded() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    world = begin(simulator)
+    actions = torch.zeros(1, 25)
+    actions[0, 15], actions[0, 16] = 120.0, -33.25
+    after = simulator.step([world], actions)[0]
+    turned = after.newest.pose[3] - world.newest.pose[3]
+    assert float(turned) == pytest.approx(-33.25, abs=1e-3) and float(after.newest.pose[4]) == 90
+
+
+def test_memory_keeps_what_is_new_and_forgets_the_oldest() -> None:
+    simulator = Simulator(tiny_model(), SimulatorConfig(precision="float32", memory=5))
+    world = walk(simulator, [begin(simulator)], 20)[0]
+    ticks = [k.tick for k in world.memory.frames]
+    assert len(ticks) == 5 and ticks == sorted(ticks) and ticks[-1] <= world.tick - 2
+    still = begin(simulator)
+    for _ in range(5):
+        stood = simulator.step([still], torch.zeros(1, 25))[0]
+        still = replace(stood, recent=tuple(replace(k, pose=world.newest.pose) for k in stood.recent))
+    assert len(still.memory.frames) <= 4
+
+
+def test_memory_pads_to_a_batch() -> None:
+    key = KeyFrame(torch.zeros(H, W, 3, dtype=torch.uint8), torch.ones(H, W).half(), torch.zeros(5), 0)
+    coarse, poses, valid = Memory().add(key, 8).padded(3, torch.device("cpu"))
+    assert coarse.shape == (3, 12, 20) and poses.shape == (3, 5) and valid.tolist() == [True, False, False]

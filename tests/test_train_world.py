@@ -1,0 +1,161 @@
+"""Training a world: it learns, repeats and resumes to the bit, and begins with one line when it can't."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from model_fakes import TINY, tiny_clips, tiny_model
+from worldsim.train import world as program
+from worldsim.train.objective import ObjectiveConfig
+from worldsim.train.recipes import Recipe, cpu, debug, gpu, latent
+from worldsim.train.trainer import WorldTrainer
+from worldsim.train.world import TrainOptions, main
+
+from worldsim.checkpoint import load_checkpoint
+from worldsim.data.episode import ClipBatch
+from worldsim.errors import ConfigError, NumericalError, UsageError
+
+TINY_RECIPE = Recipe(
+    model=TINY, batch=2, clip=12, rollout=(0.4, 0.3, 0.3), rollout_after=1, warmup=2, workers=0,
+    minutes=None, steps=6, precision="float32", objective=ObjectiveConfig(shortcut=0.3, shortcut_after=1),
+)  # fmt: skip
+
+
+class FakeSource:
+    """Batches that are a function of their number."""
+
+    def __init__(self) -> None:
+        self.draws = 0
+
+    def sample(self) -> ClipBatch:
+        self.draws += 1
+        return tiny_clips(2, 12, seed=self.draws % 3)
+
+    def state_dict(self) -> dict[str, int]:
+        return {"draws": self.draws}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.draws = state["draws"]
+
+    def close(self) -> None:
+        pass
+
+
+def train(trainer: WorldTrainer, source: FakeSource, steps: int) -> list[float]:
+    return [trainer.step(source.sample(), trainer.step_count / 20)["loss"] for _ in range(steps)]
+
+
+def trainer(recipe: Recipe = TINY_RECIPE, seed: int = 0) -> WorldTrainer:
+    model = tiny_model(recipe.model, seed=seed, lively=False)
+    return WorldTrainer(recipe, model, seed=seed, device=torch.device("cpu"))
+
+
+def test_the_loss_falls() -> None:
+    recipe = replace(
+        TINY_RECIPE, learning_rate=3e-3, rollout=(1.0,), objective=ObjectiveConfig(pure_noise=1.0)
+    )
+    losses = train(trainer(recipe), FakeSource(), 40)
+    assert sum(losses[-6:]) < 0.9 * sum(losses[:6])
+
+
+def test_two_runs_are_equal_and_a_resumed_one_too() -> None:
+    whole, source = trainer(), FakeSource()
+    losses = train(whole, source, 6)
+    first, half = trainer(), FakeSource()
+    begun = train(first, half, 3)
+    second, rest = trainer(seed=1), FakeSource()
+    second.load_state_dict(first.state_dict())
+    rest.load_state_dict(half.state_dict())
+    assert begun + train(second, rest, 3) == losses
+    for name, value in whole.ema.module_state().items():
+        assert torch.equal(value, second.ema.module_state()[name]), name
+
+
+def test_every_parameter_learns() -> None:
+    one = trainer()
+    before = {n: p.detach().clone() for n, p in one.model.named_parameters()}
+    train(one, FakeSource(), 6)
+    still = [n for n, p in one.model.named_parameters() if torch.equal(p, before[n])]
+    assert not still
+
+
+def test_bad_numbers_are_stopped_and_leave_the_weights() -> None:
+    one = trainer()
+    before = {n: p.detach().clone() for n, p in one.model.named_parameters()}
+    bad = tiny_clips()
+    assert bad.pose is not None
+    bad.pose[:] = float("nan")
+    with pytest.raises(NumericalError, match="not finite"):
+        for _ in range(10):
+            one.step(bad, 0.0)
+    assert all(torch.equal(p, before[n]) for n, p in one.model.named_parameters())
+
+
+@pytest.mark.parametrize("recipe", [debug, cpu, gpu, latent])
+def test_recipes_are_complete(recipe: Any) -> None:
+    made = recipe()
+    assert made.minutes and sum(made.rollout) == pytest.approx(1)
+    assert made.clip > 4 + len(made.rollout)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "_source", lambda recipe, options: FakeSource())
+    monkeypatch.setattr(program, "_recipe", lambda options: replace(TINY_RECIPE, steps=options.steps or 6))
+    monkeypatch.setattr(program.Run, "show", lambda self, tracker: None)
+    monkeypatch.setattr(program.Run, "_seeds", _fake_seeds)
+
+
+def _fake_seeds(run: program.Run) -> Any:
+    from worldsim.train.seeds import clip_seeds
+
+    return clip_seeds(FakeSource(), 2)
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_program_resumes_to_the_bit(tmp_path: Path) -> None:
+    options = TrainOptions(out=str(tmp_path / "a"), wandb="disabled")
+    whole = load_checkpoint(main(options))
+    main(replace(options, out=str(tmp_path / "b"), steps=3))
+    resumed = load_checkpoint(main(replace(options, out=str(tmp_path / "b"), resume=True)))
+    assert whole.hash == resumed.hash and resumed.frames == whole.frames
+    lines = [json.loads(line) for line in (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()]
+    assert any("loss" in line for line in lines)
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
+    options = TrainOptions(out=str(tmp_path), wandb="disabled", steps=1)
+    main(options)
+    with pytest.raises(UsageError, match="--resume"):
+        main(options)
+    with pytest.raises(UsageError, match="no training run"):
+        main(replace(options, out=str(tmp_path / "other"), resume=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"recipe": "cup"}, UsageError, "cpu"),
+        ({"device": "cuda:7"}, UsageError, "device"),
+        ({"set": ("model.denoiser.chanels=3",)}, ConfigError, "channels"),
+        ({"set": ("batch=many",)}, ConfigError, "batch"),
+        ({"minutes": -1.0}, ConfigError, "minutes"),
+        ({"live": "worldsim/Foxel-v0"}, UsageError, "Voxel"),
+        ({"init": "nowhere"}, UsageError, "nowhere"),
+        ({"data": "x", "live": "worldsim/Voxel-v0"}, UsageError, "both"),
+    ],
+)
+def test_bad_options_are_one_line_and_leave_nothing(
+    tmp_path: Path, change: dict[str, Any], error: type[Exception], match: str
+) -> None:
+    out = tmp_path / "run"
+    options = replace(TrainOptions(recipe="debug", out=str(out), wandb="disabled"), **change)
+    with pytest.raises(error, match=match) as raised:
+        main(options)
+    assert "\n" not in str(raised.value) and not out.exists()
