@@ -34,12 +34,24 @@ def _compiled(function: Callable[..., Any], options: dict[str, bool]) -> Any:
     options = {"nogil": True, **options}
     try:
         dispatcher = numba.njit(cache=True, error_model="numpy", **options)(function)
+        cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+        if hasattr(cache_file, "_source_stamp"):
+            cache_file._source_stamp = _sources_digest()
     except RuntimeError:  # nowhere to keep a cache (a read-only machine): compile in each process
-        return numba.njit(error_model="numpy", **options)(function)
-    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = _sources_digest()
+        dispatcher = numba.njit(error_model="numpy", **options)(function)
+    _forget_literals(dispatcher)
     return dispatcher
+
+
+def _forget_literals(dispatcher: Any) -> None:
+    """Compile `f(seed, 1)` and `f(seed, 2)` once: numba would make one version for each constant."""
+    find = dispatcher.get_call_template
+
+    def find_plain(args: Any, kws: Any) -> Any:
+        plain = {name: numba.types.unliteral(kind) for name, kind in dict(kws).items()}
+        return find(tuple(numba.types.unliteral(kind) for kind in args), plain)
+
+    dispatcher.get_call_template = find_plain
 
 
 @functools.cache
