@@ -16,7 +16,7 @@ from worldsim.model.tokenizer import TokenizerConfig
 from worldsim.model.world_model import WorldModel, WorldModelConfig
 from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
 
-H, W = 32, 64
+H, W = 48, 64
 TINY = WorldModelConfig(
     DenoiserConfig(height=H, width=W, channels=16, blocks=1, attention=1, head_size=16, cond=32),
     MotionConfig(channels=16, cond=16),

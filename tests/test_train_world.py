@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +31,15 @@ TINY_RECIPE = Recipe(
 class FakeSource:
     """Batches that are a function of their number."""
 
+    interrupt_at = 0
+
     def __init__(self) -> None:
         self.draws = 0
 
     def sample(self) -> ClipBatch:
         self.draws += 1
+        if self.draws == self.interrupt_at:
+            os.kill(os.getpid(), signal.SIGINT)
         return tiny_clips(2, 12, seed=self.draws % 3)
 
     def state_dict(self) -> dict[str, int]:
@@ -118,10 +124,13 @@ def _fake_seeds(run: program.Run) -> Any:
 
 
 @pytest.mark.usefixtures("fake")
-def test_the_program_resumes_to_the_bit(tmp_path: Path) -> None:
+def test_an_interrupted_program_resumes_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = TrainOptions(out=str(tmp_path / "a"), wandb="disabled")
     whole = load_checkpoint(main(options))
-    main(replace(options, out=str(tmp_path / "b"), steps=3))
+    monkeypatch.setattr(FakeSource, "interrupt_at", 3)
+    with pytest.raises(KeyboardInterrupt):  # Ctrl-C: the step is finished, everything is saved
+        main(replace(options, out=str(tmp_path / "b")))
+    monkeypatch.setattr(FakeSource, "interrupt_at", 0)
     resumed = load_checkpoint(main(replace(options, out=str(tmp_path / "b"), resume=True)))
     assert whole.hash == resumed.hash and resumed.frames == whole.frames
     lines = [json.loads(line) for line in (tmp_path / "b" / "metrics.jsonl").read_text().splitlines()]
