@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def example(**changes: float) -> Example:
-    plain = ExampleConfig(future=0, single=0, none=0, held=0, caption=1, retrieval_jitter=0)
+    plain = ExampleConfig(future=0, single=0, none=0, older=0, held=0, caption=1, retrieval_jitter=0)
     clips = ClipTensors(tiny_clips(), CPU)
     generator = torch.Generator().manual_seed(0)
     t = torch.full((2,), 8)

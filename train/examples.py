@@ -34,6 +34,8 @@ class ExampleConfig:
     """Share of rows that see the newest frame alone."""
     none: float = 0.03
     """Share of rows that see no reference."""
+    older: float = 0.06
+    """Share of rows that see retrieved references and not the newest ones."""
     held: float = 0.06
     """Share of rows that are given part of the frame (half of them without references)."""
     caption: float = 0.5
@@ -190,7 +192,10 @@ def _drop_and_hold(
     draw, held = _rand(clips, generator), _rand(clips, generator) < config.held
     nothing = (draw < config.none) | (held & (_rand(clips, generator) < 0.5))
     single = (draw >= config.none) & (draw < config.none + config.single)
-    valid = references.valid & ~nothing[:, None]
+    older = (draw > 1 - config.older)[:, None] & (
+        torch.arange(references.valid.shape[1], device=draw.device) < 2
+    )
+    valid = references.valid & ~nothing[:, None] & ~older
     valid = valid & ~(single[:, None] & (torch.arange(valid.shape[1], device=valid.device) > 0))
     mask = _held_mask(clips, held, generator)
     given = Held(frames_to_float(clips.true_frames[clips.rows, t]), mask)

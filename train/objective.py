@@ -30,6 +30,8 @@ class ObjectiveConfig:
     """Optimiser steps before the shortcut objective begins."""
     corruption: float = 0.3
     """Largest noise level of the references; half of the rows have none."""
+    unknown: float = 3.0
+    """Additional weight of pixels that no reference shows: few, and the hardest."""
     l1: float = 0.1
     """Weight of the absolute error beside the squared one."""
     depth: float = 0.5
@@ -81,7 +83,7 @@ def world_loss(
         size = torch.zeros_like(level)
     x = add_noise(model.tokenizer.encode(example.target), noise, level)
     prediction = model.denoise(x, level, size, context)
-    parts = _losses(model, example, prediction, target, level, config)
+    parts = _losses(model, example, prediction, target, level, context.unknown, config)
     parts["motion"] = config.motion * _motion(model, example)
     return Outcome(torch.stack(list(parts.values())).sum(), parts, prediction.latents, prediction)
 
@@ -129,10 +131,11 @@ def _losses(
     prediction: Prediction,
     target: Tensor,
     level: Tensor,
+    unknown: Tensor,
     config: ObjectiveConfig,
 ) -> dict[str, Tensor]:
     error = prediction.latents - target
-    weight = loss_weight(level)[:, None, None, None]
+    weight = loss_weight(level)[:, None, None, None] * (1 + config.unknown * _per_latent(unknown, error))
     true_depth = F.pixel_unshuffle(encode_depth(example.depth), model.factor)
     with torch.no_grad():
         off = (model.frame(prediction.latents) - example.target).abs().mean(1, keepdim=True)
@@ -143,6 +146,12 @@ def _losses(
         "spread": config.spread * (prediction.spread - off).abs().mean(),
         "signals": config.signals * (prediction.signals - example.signals).pow(2).mean(),
     }
+
+
+def _per_latent(pixels: Tensor, latents: Tensor) -> Tensor:
+    """Weights `[B, P, h, w]` of pixels as weights of latents: colours x pixels, or one a cell."""
+    colours, rest = divmod(latents.shape[1], pixels.shape[1])
+    return pixels.mean(1, keepdim=True) if rest or colours < 1 else pixels.repeat(1, colours, 1, 1)
 
 
 def _motion(model: WorldModel, example: Example) -> Tensor:

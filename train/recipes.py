@@ -62,8 +62,8 @@ class Recipe:
     """Size of one worker's frames."""
     threads: int | None = None
     """Threads of matrix products; None leaves torch's choice."""
-    preview_minutes: float = 10.0
-    """Time between strips of real against generated frames."""
+    preview_minutes: float | None = 10.0
+    """Time between strips of real against generated frames, one at the end included; None for none at all."""
     save_minutes: float = 5.0
     """Time between checkpoints."""
 

@@ -10,6 +10,7 @@ The run folder gets `world/` (weights and configuration: play it with `worldsim 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,7 +137,8 @@ class Run:
         """Train until the budget is spent; Ctrl-C saves and ends."""
         self._first_batch = self.source.sample()  # waits for the game before the clock starts
         self.start = time.monotonic()
-        next_save, next_preview = self.recipe.save_minutes * 60, self.recipe.preview_minutes * 60
+        every = math.inf if self.recipe.preview_minutes is None else self.recipe.preview_minutes * 60
+        next_save, next_preview = self.recipe.save_minutes * 60, every
         with Interrupt() as interrupt, self._bar() as bar:
             while (progress := self._progress()) < 1 and not interrupt.asked:
                 losses = self.trainer.step(self._clips(), progress)
@@ -145,11 +147,12 @@ class Run:
                     next_save = self._seconds() + self.recipe.save_minutes * 60
                     self.save()
                 if self._seconds() > next_preview:
-                    next_preview = self._seconds() + self.recipe.preview_minutes * 60
+                    next_preview = self._seconds() + every
                     self.show(tracker)
             self.save()
         interrupt.finish()
-        self.show(tracker)
+        if every < math.inf:
+            self.show(tracker)
 
     def save(self) -> None:
         """Write the averaged weights and the state of the run."""

@@ -87,7 +87,7 @@ def _lookup(
             back_z = r[0, 2] * x + r[1, 2] * y + r[2, 2] * w
             u = (back_x / back_z / tan_x + 1) * width / 2 - 0.5
             v = (back_y / back_z / tan_y + 1) * height / 2 - 0.5
-            if _bilinear(frame, usable, u, v, out, j, i):
+            if _cubic(frame, usable, u, v, out, j, i) or _bilinear(frame, usable, u, v, out, j, i):
                 out_depth[j, i] = z
                 known[j, i] = 1
 
@@ -104,6 +104,40 @@ def _close_cracks(tight: Any, loose: Any) -> None:
             beside = 0 < i < width - 1 and covered[j, i - 1] and covered[j, i + 1]
             if beside or (0 < j < height - 1 and covered[j - 1, i] and covered[j + 1, i]):
                 tight[j, i] = loose[j, i]
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _cubic(frame: Any, usable: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
+    """Catmull-Rom interpolation at (u, v); False near the HUD and the frame's edge."""
+    channels, height, width = frame.shape
+    u0, v0 = math.floor(u), math.floor(v)
+    if u0 < 1 or v0 < 1 or u0 > width - 3 or v0 > height - 3:
+        return False
+    for k in range(-1, 3):
+        for m in range(-1, 3):
+            if not usable[v0 + k, u0 + m]:
+                return False
+    across, down = _catmull_rom(u - u0), _catmull_rom(v - v0)
+    for c in range(channels):
+        total = 0.0
+        for k in range(4):
+            line = 0.0
+            for m in range(4):
+                line += across[m] * frame[c, v0 + k - 1, u0 + m - 1]
+            total += down[k] * line
+        out[c, j, i] = total
+    return True
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _catmull_rom(t: float) -> Any:
+    """Weights of the pixels at -1, 0, 1 and 2 for a point at `t` in [0, 1)."""
+    return (
+        ((-0.5 * t + 1.0) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1.0,
+        ((-1.5 * t + 2.0) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    )
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -101,6 +101,8 @@ class Context:
     candidates: Tensor
     candidate_depth: Tensor
     bias: Tensor
+    unknown: Tensor
+    """`[B, P, h, w]`, 1 where no reference shows anything: there the network has to invent."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ class Denoiser(nn.Module):
             candidates=torch.cat([i.warped, i.newest[:, None]], 1),
             candidate_depth=torch.cat([i.warped_depth, i.newest_depth[:, None]], 1),
             bias=self._copy_bias(i),
+            unknown=(1 - i.known.amax(1)) * (1 - i.fixed),
         )
 
     def forward(self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context) -> Prediction:
@@ -226,7 +229,7 @@ class Denoiser(nn.Module):
         bias = context.bias.clone()
         # The noisy frame is worth copying in so far as it is not noise.
         odds = torch.log((1 - noise_level + 1e-4) / (noise_level + 1e-4))
-        bias[:, -2] = 2 * odds[:, None, None, None]
+        bias[:, -2] = 3 * odds[:, None, None, None] - 6
         weights = torch.softmax(logits.unflatten(1, (self.candidate_count, g)) + bias, 1)
         seen = context.candidate_depth.shape[1]
         # Nothing, the last candidate, adds nothing to the sum.

@@ -1,7 +1,7 @@
 """Reprojection of reference frames into the current view (camera compensation).
 
 Each reference pixel is splatted by its depth into a z-buffer of the current view; every view
-pixel then looks up the reference at the place its winning surface comes from, bilinearly. Two
+pixel then looks up the reference at the place its winning surface comes from. Two
 implementations with the same results: compiled for the CPU, and plain torch for other devices.
 """
 
@@ -80,22 +80,68 @@ def warp_torch(
     # Where does the winning surface come from? Take the view pixel at the winner's depth back.
     points = rays * z_buffer.reshape(n, 1, -1) - translation.unsqueeze(-1)
     points = torch.einsum("nij,nip->njp", rotation, points)
-    grid = torch.stack([points[:, 0] / points[:, 2] / tan_x, points[:, 1] / points[:, 2] / tan_y], -1)
-    grid = torch.where(covered.reshape(n, -1, 1), grid, torch.zeros_like(grid))
-    # The HUD must not bleed into the world: its pixels have no weight in the interpolation.
-    weight = usable.to(frames.dtype).expand(n, 1, -1, -1)
-    sampled = F.grid_sample(
-        torch.cat([frames * weight, weight], 1),
-        grid.reshape(n, height, width, 2),
-        padding_mode="border",
-        align_corners=False,
-    )
-    mask = covered.reshape(n, 1, height, width) & (sampled[:, 3:] >= 1e-4)
+    u = (points[:, 0] / points[:, 2] / tan_x + 1) * width / 2 - 0.5
+    v = (points[:, 1] / points[:, 2] / tan_y + 1) * height / 2 - 0.5
+    flat = covered.reshape(n, -1)
+    sampled, reached = _interpolate(frames, torch.where(flat, u, 0.0), torch.where(flat, v, 0.0), usable)
+    mask = covered & reached.reshape(n, height, width)
+    mask = mask.unsqueeze(1)
     return Warped(
-        torch.where(mask, sampled[:, :3] / sampled[:, 3:].clamp(min=1e-4), 0.0),
+        torch.where(mask, sampled.reshape(n, 3, height, width), 0.0),
         torch.where(mask, z_buffer.reshape(n, 1, height, width), FAR),
         mask.to(frames.dtype),
     )
+
+
+def _interpolate(frames: Tensor, u: Tensor, v: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
+    """Frames at (u, v) `[n, P]` and whether anything usable is there: Catmull-Rom, bilinear near HUD and edge.
+
+    Bilinear interpolation alone would blur a dream a little more with every frame; and the HUD must
+    not bleed into the world, so its pixels have no weight.
+    """
+    height, width = frames.shape[-2:]
+    inside = (u >= 1) & (v >= 1) & (u < width - 2) & (v < height - 2)
+    cubic, whole = _taps(frames, u, v, usable, _catmull_rom, range(-1, 3))
+    u, v = u.clamp(0, width - 1), v.clamp(0, height - 1)
+    linear, weight = _taps(frames, u, v, usable, lambda t: [1 - t, t], range(2))
+    sharp = inside & (whole > 1 - 1e-4) & (whole < 1 + 1e-4)
+    # A cubic that misses a pixel of the HUD may still sum to one: count the missing pixels, too.
+    sharp &= _taps(frames[:, :1], u, v, usable, lambda t: [torch.ones_like(t)] * 4, range(-1, 3))[1] > 15.5
+    return torch.where(sharp[:, None], cubic, linear / weight.clamp(min=1e-4)[:, None]), weight >= 1e-4
+
+
+def _taps(
+    frames: Tensor,
+    u: Tensor,
+    v: Tensor,
+    usable: Tensor,
+    kernel: Callable[[Tensor], list[Tensor]],
+    reach: range,
+) -> tuple[Tensor, Tensor]:
+    """Sum of usable pixels around (u, v) by the kernel's weights `[n, C, P]`, and of the weights `[n, P]`."""
+    n, channels, height, width = frames.shape
+    u0, v0 = u.floor(), v.floor()
+    across, down = kernel(u - u0), kernel(v - v0)
+    total = frames.new_zeros(n, channels, u.shape[1])
+    weights = frames.new_zeros(n, u.shape[1])
+    flat, open_pixels = frames.flatten(2), usable.flatten().to(frames.dtype)
+    for wy, dy in zip(down, reach):
+        for wx, dx in zip(across, reach):
+            index = (v0 + dy).clamp(0, height - 1).long() * width + (u0 + dx).clamp(0, width - 1).long()
+            weight = wx * wy * open_pixels[index]
+            total += weight[:, None] * flat.gather(2, index[:, None].expand(-1, channels, -1))
+            weights += weight
+    return total, weights
+
+
+def _catmull_rom(t: Tensor) -> list[Tensor]:
+    """Weights of the pixels at -1, 0, 1 and 2 for points at `t` in [0, 1)."""
+    return [
+        ((-0.5 * t + 1.0) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1.0,
+        ((-1.5 * t + 2.0) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    ]
 
 
 def _rays(height: int, width: int, tan_x: float, tan_y: float, device: torch.device) -> Tensor:
