@@ -18,6 +18,7 @@ def reproject(
 ) -> None:  # fmt: skip
     """Fill `out`, `out_depth` and `known`; see `warp.warp` for shapes."""
     n, _, height, width = frames.shape
+    clear = _clear(usable)
     for i in nb.prange(n):
         tight, loose = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
         _splat(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, tight, loose)
@@ -28,6 +29,7 @@ def reproject(
             rotation[i],
             translation[i],
             usable,
+            clear,
             tan_x,
             tan_y,
             tight,
@@ -70,7 +72,7 @@ def _splat(
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def _lookup(
-    frame: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, z_buffer: Any,
+    frame: Any, r: Any, t: Any, usable: Any, clear: Any, tan_x: float, tan_y: float, z_buffer: Any,
     out: Any, out_depth: Any, known: Any,
 ) -> None:  # fmt: skip
     _, height, width = frame.shape
@@ -87,7 +89,7 @@ def _lookup(
             back_z = r[0, 2] * x + r[1, 2] * y + r[2, 2] * w
             u = (back_x / back_z / tan_x + 1) * width / 2 - 0.5
             v = (back_y / back_z / tan_y + 1) * height / 2 - 0.5
-            if _cubic(frame, usable, u, v, out, j, i) or _bilinear(frame, usable, u, v, out, j, i):
+            if _cubic(frame, clear, u, v, out, j, i) or _bilinear(frame, usable, u, v, out, j, i):
                 out_depth[j, i] = z
                 known[j, i] = 1
 
@@ -107,26 +109,34 @@ def _close_cracks(tight: Any, loose: Any) -> None:
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _cubic(frame: Any, usable: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
+def _cubic(frame: Any, clear: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
     """Catmull-Rom interpolation at (u, v); False near the HUD and the frame's edge."""
     channels, height, width = frame.shape
     u0, v0 = math.floor(u), math.floor(v)
-    if u0 < 1 or v0 < 1 or u0 > width - 3 or v0 > height - 3:
+    if u0 < 1 or v0 < 1 or u0 > width - 3 or v0 > height - 3 or not clear[v0, u0]:
         return False
-    for k in range(-1, 3):
-        for m in range(-1, 3):
-            if not usable[v0 + k, u0 + m]:
-                return False
-    across, down = _catmull_rom(u - u0), _catmull_rom(v - v0)
+    x0, x1, x2, x3 = _catmull_rom(u - u0)
+    y0, y1, y2, y3 = _catmull_rom(v - v0)
     for c in range(channels):
-        total = 0.0
-        for k in range(4):
-            line = 0.0
-            for m in range(4):
-                line += across[m] * frame[c, v0 + k - 1, u0 + m - 1]
-            total += down[k] * line
-        out[c, j, i] = total
+        a, b, p, q = frame[c, v0 - 1], frame[c, v0], frame[c, v0 + 1], frame[c, v0 + 2]
+        out[c, j, i] = (
+            y0 * (x0 * a[u0 - 1] + x1 * a[u0] + x2 * a[u0 + 1] + x3 * a[u0 + 2])
+            + y1 * (x0 * b[u0 - 1] + x1 * b[u0] + x2 * b[u0 + 1] + x3 * b[u0 + 2])
+            + y2 * (x0 * p[u0 - 1] + x1 * p[u0] + x2 * p[u0 + 1] + x3 * p[u0 + 2])
+            + y3 * (x0 * q[u0 - 1] + x1 * q[u0] + x2 * q[u0 + 1] + x3 * q[u0 + 2])
+        )
     return True
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _clear(usable: Any) -> Any:
+    """Where all sixteen pixels of a cubic are usable, by its upper left inner pixel."""
+    height, width = usable.shape
+    clear = np.zeros((height, width), np.bool_)
+    for j in range(1, height - 2):
+        for i in range(1, width - 2):
+            clear[j, i] = usable[j - 1 : j + 3, i - 1 : i + 3].all()
+    return clear
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
