@@ -1,6 +1,6 @@
 """The built-in game: one seeded world and its player, 20 ticks a second, numpy and numba alone.
 
-`python -m worldsim.envs.voxel_engine` prints its speed at several sizes.
+`worldsim bench engine` measures its speed at several sizes.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class VoxelEngine:
         return self._hud.mask.copy()
 
     def state(self) -> dict[str, Any]:
-        """The player's state: numbers, small arrays and two strings; see the table in docs/game.md."""
+        """The player's state: numbers, small arrays and two strings (`caption` is one line for text conditioning)."""
         self._need_reset()
         s = self._player
         x, z = cell(s[p.X]) % SIZE, cell(s[p.Z]) % SIZE
@@ -241,29 +241,3 @@ def _scene(frame, depth, ids, vox, tops, roofs, textures, cracks, s, animals, bo
     )
     if block_at(vox, cell(eye[0]), cell(eye[1]), cell(eye[2])) != WATER:
         draw_animals(frame, depth, ids, animals, boxes, roofs, eye, axes, light, clouds)
-
-
-def _print_speed() -> None:
-    import time
-
-    action = np.zeros(25, np.float32)
-    action[11], action[16] = 1.0, 1.0
-    for width, height in ((64, 48), (96, 64), (128, 80), (160, 96), (256, 144), (320, 192), (640, 384)):
-        engine = VoxelEngine(width=width, height=height)
-        engine.reset(0)
-        engine.step(action)
-        engine.render()
-        start, ticks = time.perf_counter(), 0
-        for seed in range(8):
-            engine.reset(seed)
-            begin = time.perf_counter()
-            start += 0.0 if ticks else begin - start
-            while time.perf_counter() - begin < 0.5:
-                engine.step(action)
-                engine.render()
-                ticks += 1
-        print(f"{width}x{height}: {ticks / (time.perf_counter() - start):.0f} frames/s with step and reset")
-
-
-if __name__ == "__main__":
-    _print_speed()

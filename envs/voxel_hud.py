@@ -169,7 +169,7 @@ def cube_sprite(item: int, size: int) -> Sprite:
     out[..., :3] *= out[..., 3:]
     small = out.reshape(size, 4, size, 4, 4).mean((1, 3))
     small[..., :3] /= np.maximum(small[..., 3:], 1e-9)
-    result = small.astype(np.float32)
+    result: Sprite = small.astype(np.float32)
     result.setflags(write=False)
     return result
 
@@ -203,6 +203,6 @@ def held_sprite(item: int, size: int) -> Sprite:
     out = np.concatenate([color * inside[..., None], inside[..., None].astype(float)], -1)
     small = out.reshape(size, 4, size, 4, 4).mean((1, 3))
     small[..., :3] /= np.maximum(small[..., 3:], 1e-9)
-    result = small.astype(np.float32)
+    result: Sprite = small.astype(np.float32)
     result.setflags(write=False)
     return result

@@ -10,7 +10,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numba
 
@@ -31,25 +31,25 @@ def inner(function: Callable[..., Any]) -> Any:
 
 
 def _compiled(function: Callable[..., Any], options: dict[str, bool]) -> Any:
-    options = {"nogil": True, **options}
+    jit = functools.partial(cast(Any, numba.njit), nogil=True, error_model="numpy", **options)
     try:
-        dispatcher = numba.njit(cache=True, error_model="numpy", **options)(function)
-        cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+        dispatcher = jit(cache=True)(function)
+        cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
         if hasattr(cache_file, "_source_stamp"):
             cache_file._source_stamp = _sources_digest()
     except RuntimeError:  # nowhere to keep a cache (a read-only machine): compile in each process
-        dispatcher = numba.njit(error_model="numpy", **options)(function)
+        dispatcher = jit()(function)
     _forget_literals(dispatcher)
     return dispatcher
 
 
 def _forget_literals(dispatcher: Any) -> None:
     """Compile `f(seed, 1)` and `f(seed, 2)` once: numba would make one version for each constant."""
-    find = dispatcher.get_call_template
+    find, plain = dispatcher.get_call_template, cast(Any, numba.types).unliteral
 
     def find_plain(args: Any, kws: Any) -> Any:
-        plain = {name: numba.types.unliteral(kind) for name, kind in dict(kws).items()}
-        return find(tuple(numba.types.unliteral(kind) for kind in args), plain)
+        named = {name: plain(kind) for name, kind in dict(kws).items()}
+        return find(tuple(plain(kind) for kind in args), named)
 
     dispatcher.get_call_template = find_plain
 

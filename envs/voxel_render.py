@@ -25,9 +25,9 @@ _SEGMENTS = 8
 
 
 @bare
-def draw_world(
+def draw_world(  # type: ignore[no-untyped-def]
     frame, depth, ids, vox, tops, roofs, textures, cracks, eye, axes, light, clouds, crack, skyline
-):  # type: ignore[no-untyped-def]
+):
     """Fill frame uint8 [H, W, 3], depth float32 [H, W] and block ids uint8 [H, W].
 
     `crack` is int64 [4]: the cell being broken and its stage, -1 for none; `skyline` from `find_skyline`.
