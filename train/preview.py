@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,13 @@ def dream(
     return torch.stack(out, 1), torch.stack(drift, 1)
 
 
-def figures(dreamt: Tensor, twin: Twin, drift: Tensor) -> dict[str, float]:
+def figures(
+    dreamt: Tensor, twin: Twin, drift: Tensor, horizons: Sequence[int] = HORIZONS
+) -> dict[str, float]:
     """PSNR in dB of the mean squared error over worlds, detail against the game's, and position error in blocks."""
     real = torch.from_numpy(twin.clips.frames)
     values: dict[str, float] = {}
-    for horizon in HORIZONS:
+    for horizon in horizons:
         t = CONTEXT + horizon - 1
         if t >= real.shape[1]:
             break
@@ -109,9 +112,11 @@ def detail(frames: Tensor) -> float:
     return float((frames[..., 1:, :].float() - frames[..., :-1, :].float()).abs().mean())
 
 
-def strip(dreamt: Tensor, twin: Twin, path: Path, worlds: int = 8) -> None:
+def strip(
+    dreamt: Tensor, twin: Twin, path: Path, worlds: int = 8, *, horizons: Sequence[int] = HORIZONS
+) -> None:
     """Write a PNG: odd rows the game, even rows the dream, columns at growing horizons."""
     real = torch.from_numpy(twin.clips.frames)
-    columns = [CONTEXT - 1, *(CONTEXT + h - 1 for h in HORIZONS if CONTEXT + h <= real.shape[1])]
+    columns = [CONTEXT - 1, *(CONTEXT + h - 1 for h in horizons if CONTEXT + h <= real.shape[1])]
     rows = [source[b, columns] for b in range(min(worlds, len(real))) for source in (real, dreamt)]
     write_png(path, grid(rows))

@@ -58,6 +58,8 @@ class Recipe:
     """Games a worker plays in turn."""
     reuse: float = 32.0
     """How often a frame is used before it is overwritten."""
+    ahead: bool = False
+    """Draw the next batch during a step; a resumed run skips one."""
     memory_mb: float = 400.0
     """Size of one worker's frames."""
     threads: int | None = None
@@ -87,7 +89,7 @@ def gpu() -> Recipe:
     """25 minutes on one H100 or H200, with its own data made on the spot by the machine's cores."""
     return replace(
         cpu(), batch=96, minutes=25.0, learning_rate=8e-4, compile=True, workers=12, engines=16,
-        memory_mb=1500.0, reuse=48.0, warmup=300,
+        memory_mb=1500.0, reuse=48.0, warmup=300, ahead=True,
     )  # fmt: skip
 
 

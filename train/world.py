@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from tqdm import tqdm
@@ -24,16 +25,17 @@ from tqdm import tqdm
 from worldsim import registry
 from worldsim.atomic import write_file
 from worldsim.checkpoint import find_world, load_checkpoint, load_into, save_checkpoint
-from worldsim.config import to_json, with_overrides
+from worldsim.config import from_json, to_json, with_overrides
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import ConfigError, UsageError
-from worldsim.model.world_model import WorldModel
+from worldsim.model.world_model import WorldModel, WorldModelConfig
 from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
 from worldsim.sim.simulator import SimulatorConfig
 from worldsim.tracking import Tracker
 from worldsim.training_state import load_training_state, save_training_state
 
 from . import preview
+from .ahead import Ahead, Source
 from .interrupt import Interrupt
 from .recipes import Recipe
 from .schedule import Budget
@@ -62,10 +64,13 @@ class TrainOptions:
     """Minutes of training in this call, in place of the recipe's."""
     steps: int | None = None
     """Optimiser steps in total, in place of minutes."""
+    within: float | None = None
+    """Minutes, in place of those of training, after which it ends counted from this call: loading,
+    compiling and waiting for the game are inside, saving and the last strip come on top."""
     resume: bool = False
     """Go on with the run in the folder."""
     init: str | None = None
-    """World to start from: a shipped name or a folder."""
+    """World to start from: a shipped name or a folder; its architecture replaces the recipe's."""
     tokenizer: str | None = None
     """Trained tokenizer's folder, for recipes on learned latents."""
     seed: int = 0
@@ -78,17 +83,9 @@ class TrainOptions:
     """Weights & Biases beside metrics.jsonl."""
 
 
-class Source(Protocol):
-    """An endless source of clips whose place can be saved."""
-
-    def sample(self) -> ClipBatch: ...
-    def state_dict(self) -> dict[str, int]: ...
-    def load_state_dict(self, state: dict[str, int]) -> None: ...
-    def close(self) -> None: ...
-
-
 def main(options: TrainOptions) -> Path:
     """Train as told and return the folder of the trained world."""
+    began = time.monotonic()
     recipe = _recipe(options)
     device = _device(options.device)
     out = Path(options.out)
@@ -107,7 +104,7 @@ def main(options: TrainOptions) -> Path:
         seconds = float(state["seconds"])
     out.mkdir(parents=True, exist_ok=True)
     (out / "recipe.json").write_text(json.dumps(to_json(recipe), indent=2) + "\n")
-    run = Run(trainer, source, recipe, options, out, seconds)
+    run = Run(trainer, source, recipe, options, out, seconds, began)
     with Tracker(out, options.wandb, config=to_json(recipe)) as tracker:
         try:
             run.train(tracker)
@@ -127,16 +124,22 @@ class Run:
         options: TrainOptions,
         out: Path,
         seconds: float,
+        began: float,
     ) -> None:
         self.trainer, self.source, self.recipe, self.options, self.out = trainer, source, recipe, options, out
         self.before, self.first_frame = seconds, trainer.frames_seen
         self.budget = Budget(minutes=recipe.minutes, steps=recipe.steps)
+        self.end = math.inf if options.within is None else began + 60 * options.within
+        self.shown = 0.0
         self.twin: preview.Twin | None = None
 
     def train(self, tracker: Tracker) -> None:
         """Train until the budget is spent; Ctrl-C saves and ends."""
         self._first_batch = self.source.sample()  # waits for the game before the clock starts
         self.start = time.monotonic()
+        if self.end < math.inf:
+            left = max(self.end - self.start, 1.0)  # one second: a step, so that there is something to save
+            self.budget = replace(self.budget, minutes=left / 60)
         every = math.inf if self.recipe.preview_minutes is None else self.recipe.preview_minutes * 60
         next_save, next_preview = self.recipe.save_minutes * 60, every
         with Interrupt() as interrupt, self._bar() as bar:
@@ -182,7 +185,8 @@ class Run:
             size = {"width": d.width, "height": d.height}
             self.twin = preview.record_twin(engine, "explorer", worlds=8, frames=preview.CONTEXT + 64, **size)
         step = self.trainer.step_count
-        with self.trainer.ema.swap() as model:
+        # Other shapes than in training: compiled code would be compiled again for a few seconds' use.
+        with torch.compiler.set_stance("force_eager"), self.trainer.ema.swap() as model:
             assert isinstance(model, WorldModel)
             dreamt, drift = preview.dream(model, self.twin, SimulatorConfig(precision=self.recipe.precision))
             model.requires_grad_(True)
@@ -225,20 +229,30 @@ class Run:
 
     def _report(self, bar: tqdm[Any], tracker: Tracker, losses: dict[str, float]) -> None:
         fps = (self.trainer.frames_seen - self.first_frame) / max(self._seconds(), 1e-6)
-        bar.n = int(1000 * self._progress())
-        bar.set_postfix_str(f"step {self.trainer.step_count} loss {losses['loss']:.3f} {fps:.0f} frames/s")
+        if time.monotonic() > self.shown + (1.0 if sys.stderr.isatty() else 15.0):  # logs stay readable
+            self.shown = time.monotonic()
+            bar.n = int(1000 * self._progress())
+            bar.set_postfix_str(
+                f"step {self.trainer.step_count} loss {losses['loss']:.3f} {fps:.0f} frames/s"
+            )
         if self.trainer.step_count % 10 == 1:
             values = {**losses, "frames": self.trainer.frames_seen, "frames_per_second": fps}
             tracker.log(values, self.trainer.step_count)
 
 
 def _recipe(options: TrainOptions) -> Recipe:
+    if options.within is not None and options.minutes is not None:
+        raise UsageError("--minutes and --within: got both, expected one end of the run")
+    minutes = options.minutes if options.within is None else options.within
     recipe: Recipe = registry.resolve(registry.RECIPES, options.recipe, "recipe")()
+    if options.init:
+        config = load_checkpoint(find_world(options.init)).config
+        recipe = replace(recipe, model=from_json(WorldModelConfig, config, f"--init {options.init}"))
     recipe = with_overrides(recipe, list(options.set))
     if options.steps is not None:
-        recipe = replace(recipe, steps=options.steps, minutes=options.minutes)
-    elif options.minutes is not None:
-        recipe = replace(recipe, minutes=options.minutes)
+        recipe = replace(recipe, steps=options.steps, minutes=minutes)
+    elif minutes is not None:
+        recipe = replace(recipe, minutes=minutes)
     Budget(minutes=recipe.minutes, steps=recipe.steps)
     return recipe
 
@@ -297,8 +311,9 @@ def _source(recipe: Recipe, options: TrainOptions) -> Source:
         return ClipDataset(options.data, length=recipe.clip, batch=recipe.batch, seed=options.seed)
     from worldsim.data.live import LiveSource
 
-    return LiveSource(
+    live = LiveSource(
         options.live or "worldsim/Voxel-v0", options.policy, length=recipe.clip, batch=recipe.batch,
         workers=recipe.workers, seed=options.seed, width=d.width, height=d.height, engines=recipe.engines,
         reuse=recipe.reuse, memory_mb=recipe.memory_mb,
     )  # fmt: skip
+    return Ahead(live) if recipe.ahead else live
