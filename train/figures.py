@@ -71,7 +71,7 @@ def measure(world: World, twin: preview.Twin, config: SimulatorConfig) -> tuple[
     values = preview.figures(dreamt, twin, drift, HORIZONS)
     real = torch.from_numpy(twin.clips.frames)
     short = preview.CONTEXT + 16
-    other = replace(twin.clips, actions=twin.clips.actions[list(range(1, len(real))) + [0]])
+    other = replace(twin.clips, actions=twin.clips.actions[[*range(1, len(real)), 0]])
     cut = {k: v[:, :short] for k, v in vars(other).items() if k != "captions" and v is not None}
     shuffled = preview.Twin(replace(other, **cut))
     wrong, _ = preview.dream(world.model, shuffled, config)
