@@ -242,8 +242,10 @@ class Denoiser(nn.Module):
         order = torch.arange(i.known.shape[1], device=i.known.device).view(1, -1, 1, 1, 1)
         moving = (1 - i.fixed) * i.known
         warped = torch.where(moving > 0.5, 4.0 - 1.5 * order, -8.0)
+        # Slot 0 has no holes: where nothing is known it holds a smooth continuation to start from.
+        warped[:, 0] = torch.where(i.fixed > 0.5, warped[:, 0], warped[:, 0].clamp(min=-1.0))
         newest = torch.where(i.fixed > 0.5, 4.0, -6.0).expand_as(warped[:, :1])
-        bias = torch.cat([warped, newest, torch.zeros_like(newest), torch.full_like(newest, -2.0)], 1)
+        bias = torch.cat([warped, newest, torch.zeros_like(newest), torch.full_like(newest, -6.0)], 1)
         return bias if self.groups == self.pixels else bias.mean(2, keepdim=True)
 
     def _memory_tokens(self, i: Inputs) -> Tensor:

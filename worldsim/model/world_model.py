@@ -19,6 +19,7 @@ from worldsim.actions import CAMERA
 from worldsim.errors import ConfigError
 from worldsim.model.camera import decode_depth, encode_depth
 from worldsim.model.denoiser import Context, Denoiser, DenoiserConfig, Inputs, Prediction
+from worldsim.model.fill import composite, pull_push
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.references import References, View, look
 from worldsim.model.tokenizer import build_tokenizer
@@ -138,8 +139,9 @@ class WorldModel(nn.Module):
         slots = view.valid.shape[1]
         batch, empty = len(view.newest), torch.zeros_like(view.newest)
         given = Held(empty, empty[:, :1]) if held is None else Held(held.frames * held.mask, held.mask)
-        latents = self._encode_all(view)
-        depth_code = self._cells(encode_depth(view.depth.flatten(0, 1)) * view.known.flatten(0, 1))
+        warped, codes = _continued(view)
+        latents = self._encode_all(warped, view)
+        depth_code = self._cells(codes.flatten(0, 1))
         first = references.valid[:, :1, None, None]
         return Inputs(
             warped=latents[0],
@@ -158,15 +160,28 @@ class WorldModel(nn.Module):
             caption=caption,
         )
 
-    def _encode_all(self, view: View) -> tuple[Tensor, Tensor]:
+    def _encode_all(self, warped: Tensor, view: View) -> tuple[Tensor, Tensor]:
         batch, slots = view.valid.shape
         valid = view.valid[:, :, None, None, None]
-        frames = torch.stack([view.warped, view.frames * valid]).flatten(0, 2)
+        frames = torch.stack([warped, view.frames * valid]).flatten(0, 2)
         encoded = self.tokenizer.encode(frames).unflatten(0, (2, batch, slots))
         return encoded[0], encoded[1]
 
     def _cells(self, pixels: Tensor) -> Tensor:
         return F.pixel_unshuffle(pixels, self.factor)
+
+
+def _continued(view: View) -> tuple[Tensor, Tensor]:
+    """Warped frames `[B, R, 3, H, W]` and depth codes `[B, R, 1, H, W]`, the first without holes.
+
+    Where slot 0 shows nothing it gets what the others show, and where none does a smooth
+    continuation: from there the network invents. The masks of what is known stay as they are.
+    """
+    layers = torch.cat([view.warped, encode_depth(view.depth) * view.known], 2)
+    filled = pull_push(*composite(layers, view.known))
+    first = torch.where(view.known[:, 0] > 0, layers[:, 0], filled)
+    layers = torch.cat([first[:, None], layers[:, 1:]], 1)
+    return layers[:, :, :3], layers[:, :, 3:]
 
 
 def scale_actions(actions: Tensor) -> Tensor:
