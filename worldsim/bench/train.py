@@ -56,7 +56,7 @@ def _train(options: TrainBenchOptions, folder: str) -> None:
     program(
         kind(
             recipe=options.recipe, live=options.live, steps=options.steps, out=folder, device=options.device,
-            set=options.set, wandb="disabled",
+            set=("preview_minutes=null", "save_minutes=1000", *options.set), wandb="disabled",
         )
     )  # fmt: skip
 
