@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from model_fakes import TINY, tiny_clips, tiny_model
+from model_fakes import TINY, save_tiny_world, tiny_clips, tiny_model
 from worldsim.train import world as program
 from worldsim.train.objective import ObjectiveConfig
 from worldsim.train.recipes import Recipe, cpu, debug, gpu, latent
@@ -147,6 +147,36 @@ def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
         main(replace(options, out=str(tmp_path / "other"), resume=True))
 
 
+@pytest.mark.usefixtures("fake")
+def test_a_run_ends_in_time_and_shows_only_if_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+    monkeypatch.setattr(program.Run, "show", lambda self, tracker: shown.append(self.trainer.step_count))
+    late = TrainOptions(out=str(tmp_path / "a"), wandb="disabled", steps=1000, within=1e-3)
+    assert 1 <= load_checkpoint(main(late)).step < 1000
+    assert len(shown) == 1
+    recipe = replace(TINY_RECIPE, steps=1, preview_minutes=None)
+    monkeypatch.setattr(program, "_recipe", lambda options: recipe)
+    main(TrainOptions(out=str(tmp_path / "b"), wandb="disabled"))
+    assert len(shown) == 1
+
+
+def test_a_world_to_start_from_brings_its_architecture(tmp_path: Path) -> None:
+    world = save_tiny_world(tmp_path / "world")
+    recipe = program._recipe(TrainOptions(recipe="gpu", init=str(world), within=2.0))
+    assert recipe.model == TINY and recipe.minutes == 2.0
+
+
+def test_a_batch_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "_live", lambda recipe, options: FakeSource())
+    source = program._source(replace(TINY_RECIPE, ahead=True), TrainOptions())
+    drawn = [source.sample() for _ in range(2)]
+    assert source.state_dict() == {"draws": 3}
+    source.load_state_dict({"draws": 0})
+    again = source.sample()
+    source.close()
+    assert (again.frames == drawn[0].frames).all() and (again.frames != drawn[1].frames).any()
+
+
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
@@ -156,6 +186,7 @@ def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
         ({"set": ("batch=many",)}, ConfigError, "batch"),
         ({"minutes": -1.0}, ConfigError, "minutes"),
         ({"live": "worldsim/Foxel-v0"}, UsageError, "Voxel"),
+        ({"minutes": 1.0, "within": 1.0}, UsageError, "both"),
         ({"init": "nowhere"}, UsageError, "nowhere"),
         ({"data": "x", "live": "worldsim/Voxel-v0"}, UsageError, "both"),
     ],

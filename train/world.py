@@ -304,16 +304,22 @@ def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
 
 
 def _source(recipe: Recipe, options: TrainOptions) -> Source:
-    d = recipe.model.denoiser
-    if options.data is not None:
-        from worldsim.data.dataset import ClipDataset
+    source = _live(recipe, options) if options.data is None else _recorded(recipe, options.data, options.seed)
+    return Ahead(source) if recipe.ahead else source
 
-        return ClipDataset(options.data, length=recipe.clip, batch=recipe.batch, seed=options.seed)
+
+def _recorded(recipe: Recipe, folder: str, seed: int) -> Source:
+    from worldsim.data.dataset import ClipDataset
+
+    return ClipDataset(folder, length=recipe.clip, batch=recipe.batch, seed=seed)
+
+
+def _live(recipe: Recipe, options: TrainOptions) -> Source:
     from worldsim.data.live import LiveSource
 
-    live = LiveSource(
+    d = recipe.model.denoiser
+    return LiveSource(
         options.live or "worldsim/Voxel-v0", options.policy, length=recipe.clip, batch=recipe.batch,
         workers=recipe.workers, seed=options.seed, width=d.width, height=d.height, engines=recipe.engines,
         reuse=recipe.reuse, memory_mb=recipe.memory_mb,
     )  # fmt: skip
-    return Ahead(live) if recipe.ahead else live
