@@ -13,6 +13,7 @@ from worldsim.model.camera import (
     to_yaw_frame,
     turn,
 )
+from worldsim.model.retrieval import coverage, shrink_depth
 from worldsim.model.warp import warp, warp_torch
 
 H, W = 48, 80
@@ -47,6 +48,27 @@ def test_compiled_and_torch_agree(seed: int) -> None:
     assert (a.known != b.known).float().mean() < 2e-3
     assert (a.frames - b.frames).abs().mean() < 2e-3
     assert (a.depth - b.depth).abs().median() < 1e-4
+
+
+def test_half_precision_leaves_geometry_alone() -> None:
+    frames, depth = _scene()
+    pose = torch.tensor([[120.3, 70.1, -44.7, 31.0, 12.0], [118.9, 70.1, -44.2, 20.0, -7.0]])
+
+    def seen() -> list[torch.Tensor]:
+        rotation, translation = relative_pose(pose, pose[:1])
+        warped = warp_torch(frames, depth, rotation, translation, EVERYWHERE)
+        coarse = shrink_depth(depth[:, 0])[None]
+        return [
+            rotation,
+            translation,
+            warped.frames,
+            warped.depth,
+            coverage(coarse, pose[None], pose[:1], 1.6),
+        ]
+
+    exact = seen()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(torch.equal(a, b) for a, b in zip(seen(), exact))
 
 
 def test_turning_right_moves_the_picture_left() -> None:

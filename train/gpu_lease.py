@@ -131,7 +131,6 @@ def train(text: str) -> None:
 
     values = json.loads(text)
     torch.backends.cudnn.benchmark = True
-    torch.set_float32_matmul_precision("high")
     torch._dynamo.config.suppress_errors = True  # slower where it can't be compiled, but not lost
     end, values["set"] = values.pop("end"), tuple(values["set"])
     main(TrainOptions(within=max(end - time.time(), 1.0) / 60, **values))

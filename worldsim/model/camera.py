@@ -51,9 +51,18 @@ def relative_pose(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         R `[..., 3, 3]` and t `[..., 3]` in blocks.
     """
     to_target = camera_to_world(target).transpose(-1, -2)
-    rotation = to_target @ camera_to_world(source)
+    rotation = rotate(to_target, camera_to_world(source))
     offset = (source[..., :3] - target[..., :3]).unsqueeze(-1)
-    return rotation, (to_target @ offset).squeeze(-1)
+    return rotation, rotate(to_target, offset).squeeze(-1)
+
+
+def rotate(rotation: Tensor, points: Tensor) -> Tensor:
+    """Matrices `[..., 3, 3]` times points `[..., 3, P]`.
+
+    Written out, since a matrix product loses digits under autocast and TF32, and pixels would move.
+    """
+    x, y, z = (rotation[..., :, k : k + 1] * points[..., k : k + 1, :] for k in range(3))
+    return x + y + z
 
 
 def turn(pose: Tensor, camera: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import relative_pose, tangents
+from worldsim.model.camera import relative_pose, rotate, tangents
 
 GRID = (12, 20)
 """Rows and columns of the coarse view."""
@@ -43,7 +43,7 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
     rays = torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).reshape(3, -1)
     rotation, translation = relative_pose(source, target[:, None])
-    points = torch.einsum("bnij,bnjp->bnip", rotation, rays * depth.reshape(batch, count, 1, -1))
+    points = rotate(rotation, rays * depth.reshape(batch, count, 1, -1))
     points = points + translation[..., None]
     z = points[:, :, 2]
     ahead = z > 0.05

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import FAR, TIGHT, tangents
+from worldsim.model.camera import FAR, TIGHT, rotate, tangents
 
 _MIN_Z = 0.05
 
@@ -79,7 +79,7 @@ def warp_torch(
     z_buffer = torch.where(covered, z_buffer, torch.full_like(z_buffer, FAR))
     # Where does the winning surface come from? Take the view pixel at the winner's depth back.
     points = rays * z_buffer.reshape(n, 1, -1) - translation.unsqueeze(-1)
-    points = torch.einsum("nij,nip->njp", rotation, points)
+    points = rotate(rotation.transpose(-1, -2), points)
     u = (points[:, 0] / points[:, 2] / tan_x + 1) * width / 2 - 0.5
     v = (points[:, 1] / points[:, 2] / tan_y + 1) * height / 2 - 0.5
     flat = covered.reshape(n, -1)
@@ -162,7 +162,7 @@ def _splat(
 ) -> tuple[Tensor, Tensor]:
     n, pixels = depth.shape
     tan_x, tan_y = tangents(height, width)
-    points = torch.einsum("nij,njp->nip", rotation, rays * depth.unsqueeze(1)) + translation.unsqueeze(-1)
+    points = rotate(rotation, rays * depth.unsqueeze(1)) + translation.unsqueeze(-1)
     z = points[:, 2]
     ahead = (z > _MIN_Z) & usable.reshape(1, -1)
     safe_z = torch.where(ahead, z, torch.ones_like(z))
