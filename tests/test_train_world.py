@@ -23,7 +23,7 @@ from worldsim.data.episode import ClipBatch
 from worldsim.errors import ConfigError, NumericalError, UsageError
 
 TINY_RECIPE = Recipe(
-    model=TINY, batch=2, clip=12, rollout=(0.4, 0.3, 0.3), rollout_after=1, warmup=2, workers=0,
+    model=TINY, batch=2, clip=12, rollout=(0.4, 0.3, 0.3), rollout_after=1, long_rollout=0.4, warmup=2, workers=0,
     minutes=None, steps=6, precision="float32", objective=ObjectiveConfig(shortcut=0.3, shortcut_after=1),
 )  # fmt: skip
 

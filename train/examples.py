@@ -46,6 +46,11 @@ class ExampleConfig:
     """Random cells added to retrieval scores, for variety."""
 
 
+def continuing(config: ExampleConfig) -> ExampleConfig:
+    """The inputs of a frame that the next one will look back on: references always, and nothing given."""
+    return replace(config, future=0.0, single=0.0, none=0.0, older=0.0, held=0.0)
+
+
 @dataclass(frozen=True)
 class Example:
     """One frame to draw for each world."""
@@ -90,6 +95,19 @@ class ClipTensors:
         self.captions = torch.from_numpy(embed_captions(list(clips.captions))).to(device)
         self.rows = torch.arange(len(self.frames), device=device)
         self.true_frames, self.true_depth = self.frames, self.depth_blocks
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All tensors, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor], device: torch.device) -> ClipTensors:
+        """The clips whose `state_dict` this is."""
+        clips = cls.__new__(cls)
+        clips.device = device
+        for name, value in state.items():
+            setattr(clips, name, value.to(device))
+        return clips
 
     @property
     def length(self) -> int:

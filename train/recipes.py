@@ -30,6 +30,8 @@ class Recipe:
     """Frames a clip: how far back references can lie."""
     rollout: tuple[float, ...] = (0.55, 0.25, 0.1, 0.1)
     """Chances of training 1, 2, 3, ... frames in a row, each on the model's own last one."""
+    long_rollout: float = 0.5
+    """Share of optimiser steps that go on with a clip dreamt over many steps, up to its end."""
     rollout_after: int = 300
     """Optimiser steps before own predictions are used."""
     learning_rate: float = 6e-4

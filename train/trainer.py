@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import NumericalError
@@ -16,12 +16,14 @@ from worldsim.model.world_model import WorldModel
 from worldsim.sim.simulator import choose_precision
 
 from .ema import EMA
-from .examples import ClipTensors, build_example
+from .examples import ClipTensors, build_example, continuing
 from .objective import world_loss
 from .recipes import Recipe
 from .schedule import ema_decay, warmup_decay
 
 _BAD_STEPS = 3
+_CHUNK = 2
+"""Frames of a long rollout that one optimiser step adds."""
 
 
 class WorldTrainer:
@@ -40,6 +42,8 @@ class WorldTrainer:
         self.generator = torch.Generator().manual_seed(seed)
         self.dtype = choose_precision(recipe.precision, device)
         self.step_count, self.frames_seen, self.bad_steps = 0, 0, 0
+        self.long: ClipTensors | None = None
+        self.long_t = 0
         if recipe.compile:
             # In place, so that names in checkpoints stay those of the plain module.
             self.model.denoiser.compile(dynamic=False)
@@ -57,9 +61,7 @@ class WorldTrainer:
         )  # fmt: skip
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        frames = self._draw_rollout()
-        shortcut = frames == 1 and self._shortcut()
-        losses = self._accumulate(ClipTensors(clips, self.device), frames, shortcut)
+        losses, frames = self._long_rollout(clips) if self._goes_on() else self._fresh(clips)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
         if self._finite(losses, float(norm)):
             self.optimizer.step()
@@ -69,29 +71,57 @@ class WorldTrainer:
         self.frames_seen += frames * len(clips)
         return {**losses, "grad_norm": float(norm), "learning_rate": rate}
 
-    def _accumulate(self, tensors: ClipTensors, frames: int, shortcut: bool) -> dict[str, float]:
-        """Train `frames` consecutive frames, each after the first with the model's own last frame as reference."""
+    def _fresh(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
+        """A few consecutive frames from somewhere in fresh clips."""
+        tensors, frames = ClipTensors(clips, self.device), self._draw_rollout()
+        shortcut = frames == 1 and self._shortcut()
         start = torch.randint(4, tensors.length - frames + 1, (len(tensors.rows),), generator=self.generator)
+        return self._accumulate(tensors, start, frames, shortcut=shortcut), frames
+
+    def _long_rollout(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
+        """The next two frames of clips that the model has been dreaming over earlier steps."""
+        if self.long is None or self.long_t + _CHUNK > self.long.length:
+            self.long, self.long_t = ClipTensors(clips, self.device), 4
+        start = torch.full((len(self.long.rows),), self.long_t)
+        self.long_t += _CHUNK
+        return self._accumulate(self.long, start, _CHUNK, write_last=True), _CHUNK
+
+    def _accumulate(
+        self,
+        tensors: ClipTensors,
+        start: Tensor,
+        frames: int,
+        *,
+        shortcut: bool = False,
+        write_last: bool = False,
+    ) -> dict[str, float]:
+        """Train `frames` consecutive frames, each after the first with the model's own last frame as reference."""
         sums: dict[str, float] = {}
         for k in range(frames):
             t = (start + k).to(self.device)
+            looked_at = write_last or k < frames - 1
             example = build_example(
-                tensors, t, self.recipe.examples, slots=self.recipe.model.denoiser.references,
+                tensors, t, continuing(self.recipe.examples) if looked_at else self.recipe.examples,
+                slots=self.recipe.model.denoiser.references,
                 history=self.recipe.model.denoiser.action_history, generator=self.generator,
             )  # fmt: skip
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 outcome = world_loss(
                     self.model, example, self.recipe.objective, generator=self.generator,
-                    hard=k < frames - 1, shortcut=shortcut,
+                    hard=looked_at, shortcut=shortcut,
                 )  # fmt: skip
             (outcome.loss / frames).backward()  # type: ignore[no-untyped-call]
             for name, part in {"loss": outcome.loss, **outcome.parts}.items():
                 sums[name] = sums.get(name, 0.0) + float(part.detach()) / frames
-            if k < frames - 1:
+            if looked_at:
                 with torch.no_grad():
                     frame = float_to_frames(self.model.frame(outcome.latents.float()))
                     tensors.write(t, frame, self.model.depth(outcome.prediction))
         return sums
+
+    def _goes_on(self) -> bool:
+        draw = float(torch.rand((), generator=self.generator))
+        return self.step_count >= self.recipe.rollout_after and draw < self.recipe.long_rollout
 
     def _draw_rollout(self) -> int:
         draw = float(torch.rand((), generator=self.generator))
@@ -128,6 +158,8 @@ class WorldTrainer:
             "generator": self.generator.get_state(),
             "step": self.step_count,
             "frames": self.frames_seen,
+            "long": {} if self.long is None else self.long.state_dict(),
+            "long_t": self.long_t,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -137,6 +169,9 @@ class WorldTrainer:
         self.optimizer.load_state_dict(_unkeyed(state["optimizer"], self.optimizer.state_dict()))
         self.generator.set_state(state["generator"])
         self.step_count, self.frames_seen = int(state["step"]), int(state["frames"])
+        long = state.get("long")
+        self.long = ClipTensors.from_state(long, self.device) if long else None
+        self.long_t = int(state.get("long_t", 0))
 
 
 def seed_everything(seed: int) -> None:

@@ -194,13 +194,24 @@ class Denoiser(nn.Module):
             unknown=(1 - i.known.amax(1)) * (1 - i.fixed),
         )
 
-    def forward(self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context) -> Prediction:
-        """Predict the clean frame from latents `x` `[B, C, h, w]` at `noise_level` and `step_size` `[B]`."""
+    def forward(
+        self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float = 0.0
+    ) -> Prediction:
+        """Predict the clean frame from latents `x` `[B, C, h, w]` at `noise_level` and `step_size` `[B]`.
+
+        `calm` is how far, in units of [-1, 1], the residual has to go before it changes what the
+        references show (soft threshold): a world that eats its own output must not pay for small
+        biases at every frame.
+        """
         steps = torch.cat([fourier(noise_level, _FOURIER), fourier(step_size, _FOURIER)], -1)
         cond = self.cond_out(context.cond + self.step_in(steps))
         h = context.stem + self.stem(x.contiguous(memory_format=torch.channels_last))
         h, pooled = self._trunk(h, cond, context)
         out = self.out(F.silu(channel_norm(h))).float()
+        if calm > 0:
+            out = torch.cat(
+                [self._calmed(out[:, : self.channels], context, calm), out[:, self.channels :]], 1
+            )
         return self._predict(out, x, noise_level, context, self.signals(pooled).float())
 
     def _trunk(self, h: Tensor, cond: Tensor, context: Context) -> tuple[Tensor, Tensor]:
@@ -236,6 +247,13 @@ class Denoiser(nn.Module):
         latents = _mix(weights[:, :seen], context.candidates) + _mix(weights[:, -2:-1], x[:, None]) + residual
         copied = _mix(weights[:, :seen], context.candidate_depth)
         return Prediction(latents, copied + depth, F.softplus(spread - 3), signals)
+
+    def _calmed(self, residual: Tensor, context: Context, calm: float) -> Tensor:
+        colours, rest = divmod(self.channels, self.pixels)
+        if rest or colours < 1:  # learned latents have no pixels to threshold
+            return residual
+        threshold = calm * (1 - context.unknown).repeat(1, colours, 1, 1)
+        return residual.sign() * (residual.abs() - threshold).clamp(min=0)
 
     def _copy_bias(self, i: Inputs) -> Tensor:
         """Prefer what is known, the newer first; inside the HUD the newest frame as it stood."""

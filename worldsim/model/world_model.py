@@ -110,9 +110,11 @@ class WorldModel(nn.Module):
             caption = pose.new_zeros(len(pose), self.config.denoiser.caption_size)
         return self.denoiser.context(self._inputs(view, references, motion, actions, caption, held))
 
-    def denoise(self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context) -> Prediction:
+    def denoise(
+        self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float = 0.0
+    ) -> Prediction:
         """Predict the clean frame from noisy latents `x` `[B, C, h, w]`; levels and sizes `[B]` in [0, 1]."""
-        return self.denoiser(x, noise_level, step_size, context)  # type: ignore[no-any-return]
+        return self.denoiser(x, noise_level, step_size, context, calm)  # type: ignore[no-any-return]
 
     def frame(self, latents: Tensor) -> Tensor:
         """Latents `[B, C, h, w]` to frames `[B, 3, H, W]` in [-1, 1]."""

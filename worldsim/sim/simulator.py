@@ -40,6 +40,8 @@ class SimulatorConfig:
     """A name of `sampler.SAMPLERS`."""
     memory: int = 128
     """Older frames kept for retrieval."""
+    calm: float = 0.0
+    """Soft threshold of the denoiser's residual where references show something, in units of [-1, 1]."""
     trust: float = 0.05
     """Noise level that the model is told its own frames carry."""
     precision: Precision = "auto"
@@ -139,7 +141,7 @@ class Simulator:
             )
 
             def denoise(x: Tensor, level: Tensor, size: Tensor) -> Tensor:
-                prediction = self.model.denoise(x, level, size, context)
+                prediction = self.model.denoise(x, level, size, context, self.config.calm)
                 last[:] = [prediction]
                 return prediction.latents
 
