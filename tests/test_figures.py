@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from model_fakes import H, W, tiny_clips, tiny_model
+from worldsim.train import preview
+from worldsim.train.figures import measure
 
 from worldsim.sim.simulator import SimulatorConfig
 from worldsim.sim.world import World
-from worldsim.train import preview
-from worldsim.train.figures import measure
 
 FRAMES = 24
 

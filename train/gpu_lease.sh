@@ -18,8 +18,7 @@ began=$(date +%s)
 
 work=${WORK:-/tmp/worldsim-lease}
 case " $* " in *" --dry-run "*)
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  [ -n "${WORK:-}" ] || { work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT; }
   OUT=${OUT:-$work/out}
 esac
 
