@@ -41,7 +41,9 @@ def action_space() -> spaces.Dict:
     from gymnasium import spaces
 
     # MineRL's camera is ±180 degrees by definition: the checker's advice to normalise it can't be taken.
-    warnings.filterwarnings("ignore", ".*symmetric and normalized space", module=r"gymnasium\.utils\.env_checker")
+    warnings.filterwarnings(
+        "ignore", ".*symmetric and normalized space", module=r"gymnasium\.utils\.env_checker"
+    )
     entries: dict[str, spaces.Space[Any]] = {key: spaces.Discrete(2) for key in KEYS}
     entries["camera"] = spaces.Box(-CAMERA_LIMIT, CAMERA_LIMIT, (2,), np.float32)
     return spaces.Dict(entries)
@@ -96,7 +98,9 @@ def check_vector(vector: Any) -> NDArray[np.float32]:
     try:
         values = np.array(vector, np.float32)
     except (TypeError, ValueError) as error:
-        raise InvalidAction(f"action: got {type(vector).__name__}, expected floats [..., 25]: {error}") from error
+        raise InvalidAction(
+            f"action: got {type(vector).__name__}, expected floats [..., 25]: {error}"
+        ) from error
     if values.ndim == 0 or values.shape[-1] != ACTION_SIZE:
         raise InvalidAction(f"action: got shape {values.shape}, expected [..., {ACTION_SIZE}]")
     keys = np.delete(values, [INDEX["camera_pitch"], INDEX["camera_yaw"]], axis=-1)
@@ -124,5 +128,7 @@ def _camera(value: Any) -> NDArray[np.float32]:
             f"action['camera']: got shape {camera.shape} of {camera.dtype}, expected two degrees (pitch, yaw)"
         )
     if not np.isfinite(camera).all() or (np.abs(camera) > CAMERA_LIMIT).any():
-        raise InvalidAction(f"action['camera']: got {value!r}, expected finite degrees within ±{CAMERA_LIMIT:g}")
+        raise InvalidAction(
+            f"action['camera']: got {value!r}, expected finite degrees within ±{CAMERA_LIMIT:g}"
+        )
     return camera.astype(np.float32)
