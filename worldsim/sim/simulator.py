@@ -34,13 +34,15 @@ Precision = Literal["auto", "float32", "bfloat16"]
 class SimulatorConfig:
     """How frames are drawn from a trained world."""
 
-    steps: int = 2
+    steps: int = 1
     """Sampler steps a frame."""
     sampler: str = "euler"
     """A name of `sampler.SAMPLERS`."""
     memory: int = 128
     """Older frames kept for retrieval."""
-    calm: float = 0.0
+    shortcut: bool = False
+    """Tell the network the step's size, for worlds that were trained with the shortcut objective."""
+    calm: float = 0.03
     """Soft threshold of the denoiser's residual where references show something, in units of [-1, 1]."""
     trust: float = 0.05
     """Noise level that the model is told its own frames carry."""
@@ -141,7 +143,9 @@ class Simulator:
             )
 
             def denoise(x: Tensor, level: Tensor, size: Tensor) -> Tensor:
-                prediction = self.model.denoise(x, level, size, context, self.config.calm)
+                prediction = self.model.denoise(
+                    x, level, size * self.config.shortcut, context, self.config.calm
+                )
                 last[:] = [prediction]
                 return prediction.latents
 
@@ -290,7 +294,7 @@ class Simulator:
                 world.actions[None].to(self.device), self._captions([world]), held,
             )  # fmt: skip
             one = torch.ones(1, device=self.device)
-            prediction = self.model.denoise(self._noise([world], 0), one, one, context)
+            prediction = self.model.denoise(self._noise([world], 0), one, 0 * one, context)
         return self.model.depth(prediction)[0, 0]
 
     def _noise(self, worlds: Sequence[WorldState], step: int) -> Tensor:
