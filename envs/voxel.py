@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from worldsim.actions import Action, action_space, to_vector
 from worldsim.errors import ConfigError, ResetNeeded, UsageError
+from worldsim.seeding import check_seed
 from worldsim.window import Window
 
 from . import voxel_player
@@ -89,7 +89,7 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         Raises:
             UsageError: a seed out of range, an unknown option or a bad value; nothing has changed then.
         """
-        world = None if seed is None else _seed(seed)
+        world = None if seed is None else check_seed(seed)
         chosen = _options(options)
         super().reset(seed=world)
         if world is None:
@@ -210,16 +210,6 @@ def _need_integers(**sizes: Any) -> None:
     for name, value in sizes.items():
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
             raise ConfigError(f"{name}: got {value!r}, expected an integer, a multiple of 16")
-
-
-def _seed(seed: Any) -> int:
-    try:
-        value = operator.index(seed)
-    except TypeError:
-        value = -1
-    if isinstance(seed, bool) or not 0 <= value < 2**64:
-        raise UsageError(f"seed: got {seed!r}, expected None or an integer from 0 to 2**64 - 1")
-    return value
 
 
 def _options(options: Any) -> Mapping[str, float]:

@@ -27,7 +27,7 @@ BARE = (
 )  # fmt: skip
 """Files (by prefix) that need no more than torch, numpy, einops, numba, safetensors and tqdm."""
 
-LEAVES = ("actions", "atomic", "config", "errors", "locate", "registry", "strict")
+LEAVES = ("actions", "atomic", "config", "errors", "locate", "registry", "seeding", "strict")
 ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/actions.py": ("errors",),
     "worldsim/errors.py": (),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from worldsim.actions import Action, action_space, to_vector
 from worldsim.errors import ConfigError, ResetNeeded, UsageError
+from worldsim.seeding import check_seed
 from worldsim.sim.footage import Footage, read_footage, seed_footage
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
@@ -111,7 +111,7 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Action]):
         Raises:
             UsageError: a seed out of range, an unknown option or one of a wrong shape; nothing has changed then.
         """
-        key = None if seed is None else _seed(seed)
+        key = None if seed is None else check_seed(seed)
         footage = read_footage(options, (self.height, self.width))
         if footage is None and self.seeds is None:
             raise UsageError(
@@ -219,13 +219,3 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Action]):
         if self._state is None:
             raise ResetNeeded(f"{what}: no episode has begun; call reset() first")
         return self._state
-
-
-def _seed(seed: Any) -> int:
-    try:
-        value = operator.index(seed)
-    except TypeError:
-        value = -1
-    if isinstance(seed, bool) or not 0 <= value < 2**64:
-        raise UsageError(f"seed: got {seed!r}, expected None or an integer from 0 to 2**64 - 1")
-    return value
