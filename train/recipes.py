@@ -99,7 +99,7 @@ def latent() -> Recipe:
     """The `cpu` recipe on the latents of a learned autoencoder instead of pixels (for comparison)."""
     base = cpu()
     d = replace(
-        base.model.denoiser, tokenizer=TokenizerConfig(kind="autoencoder", factor=8),
+        base.model.denoiser, tokenizer=TokenizerConfig(kind="autoencoder", factor=8, width=48),
         channels=192, multipliers=(1, 2),
     )  # fmt: skip
     return replace(base, model=replace(base.model, denoiser=d))

@@ -51,7 +51,7 @@ class TrainOptions:
     """What to train, from which clips, for how long and where to."""
 
     recipe: str = "cpu"
-    """A recipe: debug, cpu or gpu."""
+    """A recipe: debug, cpu, gpu, or latent (with --tokenizer)."""
     data: str | None = None
     """Folder of recordings to learn from."""
     live: str | None = None

@@ -30,6 +30,7 @@ RECIPES: dict[str, str] = {
     "debug": "worldsim.train.recipes:debug",
     "cpu": "worldsim.train.recipes:cpu",
     "gpu": "worldsim.train.recipes:gpu",
+    "latent": "worldsim.train.recipes:latent",
 }
 """Functions that return a complete training configuration."""
 
