@@ -40,8 +40,6 @@ class ExampleConfig:
     """Share of rows that are given part of the frame (half of them without references)."""
     caption: float = 0.5
     """Share of rows that are given the caption."""
-    corruption: float = 0.3
-    """Largest noise level of references; half of the rows have none."""
     retrieval_jitter: float = 30.0
     """Random cells added to retrieval scores, for variety."""
 

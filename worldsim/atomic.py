@@ -96,7 +96,7 @@ def carry_over(source: Path, fresh: Path, skip: str) -> None:
 
 
 def _commit(fresh: Path, target: Path, old: Path) -> None:
-    _sync_folder(fresh)
+    sync_folder(fresh)
     try:
         if target.exists():
             os.rename(target, old)
@@ -105,7 +105,7 @@ def _commit(fresh: Path, target: Path, old: Path) -> None:
         if old.exists() and not target.exists():
             os.rename(old, target)
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -120,7 +120,8 @@ def _link(source: str, copy: str) -> None:
         shutil.copy2(source, copy, follow_symlinks=False)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in `folder`."""
     if os.name == "nt":  # folders can't be opened there
         return
     descriptor = os.open(folder, os.O_RDONLY)

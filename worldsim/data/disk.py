@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from worldsim.atomic import sync_folder
 from worldsim.errors import DatasetError, ResourceLimitError
 
 JSON_LIMIT = 1_000_000
@@ -34,17 +35,6 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise ResourceLimitError(
             f"{path}: can't be written: {error.strerror or error}; free space there or choose another folder"
         ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the disk has the names in `folder`."""
-    if os.name == "nt":  # folders can't be opened there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sync_file(file: IO[bytes]) -> None:

@@ -11,7 +11,8 @@ import json
 import os
 from pathlib import Path
 
-from worldsim.data.disk import open_regular, parse_json, replace_file, sync_file, sync_folder
+from worldsim.atomic import sync_folder
+from worldsim.data.disk import open_regular, parse_json, replace_file, sync_file
 from worldsim.errors import DatasetError
 
 INDEX = "index.jsonl"

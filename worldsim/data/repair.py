@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from worldsim.data.disk import disk_errors, dump_json, replace_file, sync_folder
+from worldsim.atomic import sync_folder
+from worldsim.data.disk import disk_errors, dump_json, replace_file
 from worldsim.data.folder import (
     QUARANTINE,
     ROOT,

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.actions import ACTION_SIZE
+from worldsim.atomic import sync_folder
 from worldsim.data.arrays import ArrayWriter
-from worldsim.data.disk import digest, disk_errors, dump_json, replace_file, sync_file, sync_folder
+from worldsim.data.disk import digest, disk_errors, dump_json, replace_file, sync_file
 from worldsim.data.manifest import DEPTH, DEPTH_CHUNK, META, STEPS, VIDEO, Manifest
 from worldsim.data.video import MAX_FRAMES, VideoWriter
 from worldsim.errors import DatasetError, ResourceLimitError
