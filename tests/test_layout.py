@@ -23,7 +23,8 @@ WINDOWS_AND_TRACKING = {"gymnasium", "pygame", "wandb", "tyro", "av", "PIL"}
 BARE = (
     "worldsim/__init__.py", "worldsim/actions.py", "worldsim/config.py", "worldsim/errors.py",
     "worldsim/registry.py", "worldsim/checkpoint.py", "worldsim/model/", "worldsim/sim/simulator",
-    "worldsim/data/live", "worldsim/data/episode", "train/", "agents/explorer", "agents/uniform", "envs/voxel_engine",
+    "worldsim/data/live", "worldsim/data/episode", "worldsim/evaluate/", "train/",
+    "agents/explorer", "agents/uniform", "envs/voxel_engine",
 )  # fmt: skip
 """Files (by prefix) that need no more than torch, numpy, einops, numba, safetensors and tqdm."""
 
@@ -36,6 +37,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/data/": (*LEAVES, "data"),
     "worldsim/model/": (*LEAVES, "model"),
     "worldsim/sim/": (*LEAVES, "sim", "model", "checkpoint", "worlds", "data", "text", "window"),
+    "worldsim/evaluate/": (*LEAVES, "evaluate", "sim", "model"),
     "envs/": (*LEAVES, "window"),
     "agents/": (*LEAVES, "data", "model", "checkpoint"),
 }

@@ -1,0 +1,81 @@
+"""What is measured: anything that dreams on from a twin's first frames, one action at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from worldsim.evaluate.twin import Twin
+from worldsim.sim.simulator import Simulator, SimulatorConfig
+from worldsim.sim.state import WorldState
+from worldsim.sim.world import World, lower_precision
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One dreamt frame of each of B worlds."""
+
+    frames: NDArray[np.uint8]
+    """`[B, H, W, 3]`."""
+    pose: NDArray[np.float32] | None = None
+    """`[B, 5]` where the dream believes the eye to be, if it believes anything."""
+    uncertainty: NDArray[np.float32] | None = None
+    """`[B]` expected error of the frame in grey levels, if the dream says."""
+
+
+class Dreamer(Protocol):
+    """B dreams beside each other; fakes and learned worlds look the same."""
+
+    name: str
+    size: tuple[int, int]
+    """(height, width) of its frames."""
+
+    def begin(self, twins: Sequence[Twin]) -> None:
+        """Begin B dreams, each from what is `shown` of its twin (frames, actions, depth, pose)."""
+
+    def step(self, actions: NDArray[np.float32]) -> Drawn:
+        """Dream one frame each under `[B, 25]`."""
+
+
+class WorldDreamer:
+    """A learned world. Same world, twins and actions: the same frames; the noise key is the scenario's seed.
+
+    Args:
+        world: from `worldsim.sim.world.load_world`; its weights may be lowered in precision.
+        config: how frames are drawn.
+    """
+
+    def __init__(self, world: World, config: SimulatorConfig | None = None) -> None:
+        self.simulator = Simulator(world.model, config)
+        lower_precision(world.model, self.simulator.dtype)
+        self.name = world.name
+        self.size = (self.simulator.height, self.simulator.width)
+        self._worlds: list[WorldState] = []
+
+    def begin(self, twins: Sequence[Twin]) -> None:
+        """Begin one dream for each twin."""
+        self._worlds = [self._start(twin) for twin in twins]
+
+    def step(self, actions: NDArray[np.float32]) -> Drawn:
+        """Dream one frame each; a world whose numbers went wrong keeps its last frame."""
+        self._worlds = self.simulator.step(self._worlds, torch.from_numpy(np.asarray(actions, np.float32)))
+        return Drawn(
+            torch.stack([w.newest.frame for w in self._worlds]).cpu().numpy(),
+            torch.stack([w.newest.pose for w in self._worlds]).float().cpu().numpy(),
+            np.array([np.nan if w.failed else w.uncertainty for w in self._worlds], np.float32),
+        )
+
+    def _start(self, twin: Twin) -> WorldState:
+        s, n = twin.scenario, twin.scenario.context
+        return self.simulator.begin(
+            torch.from_numpy(twin.shown.copy()),
+            seed=s.seed,
+            actions=torch.from_numpy(s.actions[: n - 1].copy()),
+            depth=torch.from_numpy(twin.depth[:n]),
+            pose=torch.from_numpy(twin.pose[:n]),
+        )

@@ -1,0 +1,73 @@
+"""Confidence intervals over episodes: frames of one episode are not independent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Z = 1.959964
+"""Quantile of 97.5 % of the normal distribution."""
+
+
+def bootstrap_mean(values: ArrayLike, seed: int = 0, draws: int = 2000) -> tuple[float, float, float]:
+    """Mean and its 95 % interval by resampling episodes; values that are nan are left out.
+
+    Args:
+        values: one number an episode.
+
+    Returns:
+        (mean, low, high); all nan without values, no interval with a single one.
+    """
+    x = np.asarray(values, np.float64).ravel()
+    x = x[np.isfinite(x)]
+    if len(x) == 0:
+        return nan, nan, nan
+    mean = float(x.mean())
+    if len(x) == 1:
+        return mean, nan, nan
+    means = x[_picks(len(x), seed, draws)].mean(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return mean, float(low), float(high)
+
+
+def bootstrap_ratio(above: ArrayLike, below: ArrayLike, seed: int = 0) -> tuple[float, float, float]:
+    """Ratio of sums over episodes with its 95 % interval: rates where episodes weigh by their length."""
+    a, b = np.asarray(above, np.float64).ravel(), np.asarray(below, np.float64).ravel()
+    kept = np.isfinite(a) & np.isfinite(b)
+    a, b = a[kept], b[kept]
+    if b.sum() == 0:
+        return nan, nan, nan
+    value = float(a.sum() / b.sum())
+    if len(a) == 1:
+        return value, nan, nan
+    picks = _picks(len(a), seed, 2000)
+    above_sum, below_sum = a[picks].sum(1), b[picks].sum(1)
+    ratios = above_sum[below_sum != 0] / below_sum[below_sum != 0]
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return value, float(low), float(high)
+
+
+def wilson(successes: float, n: float) -> tuple[float, float, float]:
+    """A rate and its 95 % Wilson interval (Wilson 1927); all nan for n = 0."""
+    if n <= 0:
+        return nan, nan, nan
+    rate = successes / n
+    centre = (rate + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z / (1 + Z * Z / n) * sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n))
+    return rate, max(0.0, centre - half), min(1.0, centre + half)
+
+
+def paired_bootstrap(
+    a: Sequence[float], b: Sequence[float], seed: int = 0, draws: int = 2000
+) -> tuple[float, float, float]:
+    """Mean of `b - a` over paired episodes and its 95 % interval; pairs with a nan are left out."""
+    if len(a) != len(b):
+        raise ValueError(f"paired_bootstrap: got {len(a)} and {len(b)} episodes, expected as many of each")
+    return bootstrap_mean(np.asarray(b, np.float64) - np.asarray(a, np.float64), seed, draws)
+
+
+def _picks(n: int, seed: int, draws: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, n, (draws, n))
