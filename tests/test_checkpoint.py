@@ -379,6 +379,19 @@ def test_reader_beside_a_writer(folder: Path) -> None:
     assert reads > 3
 
 
+def test_a_folder_moved_aside_while_it_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(folder, tensors(1), CONFIG, info={"step": 1})
+    read, moves = checkpoint.read_shards, []
+
+    def slow_read(source: Path, *args: Any) -> Any:
+        if not moves:  # the writer stands between its two renames
+            moves.append(folder.rename(folder.with_name(f".{folder.name}.old")))
+        return read(source, *args)
+
+    monkeypatch.setattr(checkpoint, "read_shards", slow_read)
+    assert load_checkpoint(folder).step == 1 and moves
+
+
 def test_find_world(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     save_checkpoint(run / "world", tensors(), CONFIG, info={})

@@ -32,6 +32,7 @@ FORMAT = "worldsim-checkpoint"
 VERSION = 1
 STEM = "weights"
 CONFIG_LIMIT = 2**20
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,13 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
         UnsupportedVersion: it was written by a newer release.
     """
     path = Path(folder)
-    for attempt in range(10):
+    for attempt in range(_ATTEMPTS):
         before = _stamp(path)
         try:
             source, values = _read_config(path)
             tensors = read_shards(source, STEM, values["shards"])
         except (CheckpointError, IntegrityError):
-            if attempt < 9 and _stamp(path) != before:
+            if attempt < _ATTEMPTS - 1 and _stamp(path) != before:
                 continue  # a trainer replaced the folder while we read it
             raise
         break
@@ -177,13 +178,14 @@ def _read_config(folder: Path) -> tuple[Path, dict[str, Any]]:
     return source, values
 
 
-def _stamp(folder: Path) -> tuple[int, int] | None:
-    """Tells one version of a folder from the next."""
+def _stamp(folder: Path) -> tuple[Path, int, int, bytes] | None:
+    """Tells one version of a folder from the next, and the same version before and after it was moved aside."""
     try:
-        facts = os.stat(settled(folder) / CONFIG_FILE)
+        where = settled(folder) / CONFIG_FILE
+        facts = os.stat(where)
+        return where, facts.st_ino, facts.st_mtime_ns, where.read_bytes()[:CONFIG_LIMIT]
     except (OSError, ValueError):
         return None
-    return facts.st_ino, facts.st_mtime_ns
 
 
 def _check_replaceable(target: Path) -> None:
