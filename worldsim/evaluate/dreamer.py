@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from worldsim.evaluate.twin import Twin
+from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
 from worldsim.sim.world import World, lower_precision
@@ -69,6 +70,17 @@ class WorldDreamer:
             torch.stack([w.newest.pose for w in self._worlds]).float().cpu().numpy(),
             np.array([np.nan if w.failed else w.uncertainty for w in self._worlds], np.float32),
         )
+
+    @torch.inference_mode()
+    def code(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Frames `[n, H, W, 3]` through the tokenizer and back; None if it loses nothing."""
+        model = self.simulator.model
+        if not list(model.tokenizer.parameters()):
+            return None
+        pieces = torch.from_numpy(frames.copy()).to(self.simulator.device).split(16)
+        with torch.autocast(self.simulator.device.type, self.simulator.dtype):
+            coded = [model.frame(model.tokenizer.encode(frames_to_float(p)).float()) for p in pieces]
+        return torch.cat([float_to_frames(c.float()) for c in coded]).cpu().numpy()
 
     def _start(self, twin: Twin) -> WorldState:
         s, n = twin.scenario, twin.scenario.context

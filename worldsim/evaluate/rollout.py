@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from worldsim.evaluate.dreamer import Drawn, Dreamer
 from worldsim.evaluate.twin import Twin
 
+A = TypeVar("A")
+ALONE = "alone"
 Progress = Callable[[int], None]
 """Told how many frames have been dreamt since it was last told."""
 
@@ -29,6 +32,12 @@ class Rollout:
     """`[n]` expected error in grey levels."""
     seconds: float = 0.0
     """Mean time of a frame, of the whole batch divided by its size."""
+    times: NDArray[np.float64] | None = None
+    """`[n]` seconds that each step of the whole batch took."""
+    start: float = 0.0
+    """Seconds that the whole batch took to begin."""
+    coded: NDArray[np.uint8] | None = None
+    """`[n, H, W, 3]` the twin's frames through the world's tokenizer; None where it loses nothing."""
 
     @property
     def truth(self) -> NDArray[np.uint8]:
@@ -38,18 +47,32 @@ class Rollout:
     def cut(self, twin: Twin) -> Rollout:
         """The beginning of this dream, beside the twin of a shorter scenario."""
         n = twin.scenario.dreamt
-        pose = None if self.pose is None else self.pose[:n]
-        uncertainty = None if self.uncertainty is None else self.uncertainty[:n]
-        return replace(self, twin=twin, frames=self.frames[:n], pose=pose, uncertainty=uncertainty)
+
+        def first(array: A | None) -> A | None:
+            return None if array is None else array[:n]  # type: ignore[index, no-any-return]
+
+        return replace(
+            self,
+            twin=twin,
+            frames=self.frames[:n],
+            pose=first(self.pose),
+            uncertainty=first(self.uncertainty),
+            times=first(self.times),
+            coded=first(self.coded),
+        )
 
 
 def roll(
     dreamer: Dreamer, twins: Sequence[Twin], *, batch: int = 8, progress: Progress | None = None
 ) -> list[Rollout]:
-    """Dream along each twin from its context on; in the order of `twins`, in batches of equal length."""
-    groups: dict[tuple[int, int], list[int]] = {}
+    """Dream along each twin from its context on; in the order of `twins`, in batches of equal length.
+
+    Scenarios of the group "alone" are dreamt one at a time, as a player's world is.
+    """
+    groups: dict[tuple[int, int, int], list[int]] = {}
     for i, twin in enumerate(twins):
-        groups.setdefault((twin.scenario.context, twin.scenario.dreamt), []).append(i)
+        s = twin.scenario
+        groups.setdefault((s.context, s.dreamt, i if s.group == ALONE else -1), []).append(i)
     done: dict[int, Rollout] = {}
     for members in groups.values():
         for first in range(0, len(members), batch):
@@ -60,24 +83,31 @@ def roll(
 
 def _roll(dreamer: Dreamer, twins: list[Twin], progress: Progress | None) -> list[Rollout]:
     told = np.stack([twin.scenario.told[twin.scenario.context - 1 :] for twin in twins], 1)
-    dreamer.begin(twins)
-    drawn: list[Drawn] = []
     began = time.perf_counter()
-    for actions in told:
+    dreamer.begin(twins)
+    start = time.perf_counter() - began
+    drawn: list[Drawn] = []
+    times = np.zeros(len(told))
+    for t, actions in enumerate(told):
+        began = time.perf_counter()
         drawn.append(dreamer.step(actions))
+        times[t] = time.perf_counter() - began
         if progress:
             progress(len(twins))
-    seconds = (time.perf_counter() - began) / max(1, len(told) * len(twins))
     frames = np.stack([d.frames for d in drawn], 1)
     pose = [d.pose for d in drawn if d.pose is not None]
     doubt = [d.uncertainty for d in drawn if d.uncertainty is not None]
+    code = getattr(dreamer, "code", None)
     return [
         Rollout(
             twin,
             frames[i],
             np.stack(pose, 1)[i] if pose else None,
             np.stack(doubt, 1)[i] if doubt else None,
-            seconds,
+            float(times.mean()) / len(twins),
+            times,
+            start,
+            code(twin.frames[twin.scenario.context :]) if code else None,
         )
         for i, twin in enumerate(twins)
     ]

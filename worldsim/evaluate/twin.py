@@ -37,6 +37,12 @@ class Twin:
         """`[context, H, W, 3]` what the dream begins from: the first frames, or what spoils them."""
         return spoiled(self.frames[: self.scenario.context], self.scenario)
 
+    def cut(self, scenario: Scenario) -> Twin:
+        """The beginning of this twin, as that of a shorter scenario which begins alike."""
+        n = len(scenario.actions) + 1
+        columns = {name: column[:n] for name, column in self.columns.items()}
+        return Twin(scenario, self.frames[:n], self.depth[:n], self.blocks[:n], self.pose[:n], columns)
+
 
 def play(scenario: Scenario, *, engine: str = GAME, width: int, height: int) -> Twin:
     """Play a scenario in the game.
@@ -85,6 +91,14 @@ def explored(
     """A scripted player's episode with `frames` frames to dream after `context` given ones."""
     lead, actions = explore(seed, policy, context - 1 + frames, warm_up=warm_up)
     return Scenario(seed, actions, context, group=group, lead=lead)
+
+
+@functools.lru_cache(maxsize=4)
+def overlay(width: int, height: int, *, engine: str = GAME) -> NDArray[np.bool_]:
+    """`[H, W]` where the game may draw its HUD over the world; read only."""
+    mask: NDArray[np.bool_] = _game(engine, width, height).overlay_mask()
+    mask.setflags(write=False)
+    return mask
 
 
 def spoiled(frames: NDArray[np.uint8], scenario: Scenario) -> NDArray[np.uint8]:
