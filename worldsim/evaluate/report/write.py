@@ -1,0 +1,55 @@
+"""Write reports: everything is rendered first, so that a mistake leaves an old report as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from worldsim.data.disk import disk_errors, replace_file
+from worldsim.evaluate.report.card import STRIP_FILE, card_figures, card_strip
+from worldsim.evaluate.report.difference import compare
+from worldsim.evaluate.report.document import REPORT_FILE, Document, document, to_text
+from worldsim.evaluate.report.page import report_page
+from worldsim.evaluate.report.shipped import previous_report
+from worldsim.evaluate.report.verdicts import lines
+from worldsim.evaluate.report.versus import comparison_page, names
+from worldsim.evaluate.result import Report
+
+PAGE_FILE = "report.html"
+CARD_FILE = "card.md"
+COMPARISON_FILE = "comparison.html"
+
+
+def write_report(report: Report, out: Path) -> Document:
+    """Write `report.html`, `report.json`, `strips/`, and the card's figures (`card.md`, `strip.png`).
+
+    Raises:
+        ResourceLimitError: the folder can't be written.
+    """
+    doc = document(report)
+    files = {picture.file: picture.png for picture in doc.pictures}
+    files[PAGE_FILE] = report_page(doc, previous_report(report.world_hash)).encode()
+    files[CARD_FILE] = card_figures(doc).encode()
+    picture = card_strip(doc)
+    if picture is not None:
+        files[STRIP_FILE] = picture.png
+    files[REPORT_FILE] = to_text(doc).encode()  # last: it makes the folder a report
+    _write(out, files)
+    return doc
+
+
+def write_comparison(first: Document, second: Document, out: Path) -> str:
+    """Write `comparison.html` and return the verdicts as text.
+
+    Raises:
+        ResourceLimitError: the folder can't be written.
+    """
+    _write(out, {COMPARISON_FILE: comparison_page(first, second).encode()})
+    return lines(compare(first.report, second.report), *names(first, second))
+
+
+def _write(out: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        path = out / name
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, data)
