@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worldsim.errors import IntegrityError, UnsupportedVersion
+from worldsim.errors import IntegrityError, ResourceLimitError, UnsupportedVersion
 from worldsim.evaluate.report import read_document, write_comparison, write_report
 from worldsim.evaluate.report.chart import chart, ticks
 from worldsim.evaluate.report.difference import caveats, compare, difference
@@ -270,6 +270,12 @@ def test_out_folder_and_comparison(tmp_path: Path) -> None:
     text = write_comparison(document(report(name="old")), document(report(2.0, name="new")), tmp_path)
     assert text.startswith("new against old:") and "Horizon: better" in text
     assert (tmp_path / "comparison.html").stat().st_size > 1000
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ResourceLimitError, match="can't be written"):
+        write_report(report(), tmp_path / "file")
 
 
 def test_strips_with_one_name_in_two_sections_keep_apart() -> None:

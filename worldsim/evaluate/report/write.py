@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from worldsim.data.disk import disk_errors, replace_file
+from worldsim.atomic import sync_folder, write_file
+from worldsim.errors import ResourceLimitError
 from worldsim.evaluate.report.card import STRIP_FILE, card_figures, card_strip
 from worldsim.evaluate.report.difference import compare
 from worldsim.evaluate.report.document import REPORT_FILE, Document, document, to_text
@@ -48,8 +50,17 @@ def write_comparison(first: Document, second: Document, out: Path) -> str:
 
 
 def _write(out: Path, files: dict[str, bytes]) -> None:
+    """Each file is replaced in one go; a reader finds the old or the new one."""
     for name, data in files.items():
         path = out / name
-        with disk_errors(path):
+        fresh = path.with_name(f".{path.name}.tmp")
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, data)
+            fresh.unlink(missing_ok=True)
+            write_file(fresh, data)
+            os.replace(fresh, path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise ResourceLimitError(
+                f"{path}: can't be written: {error.strerror or error}; free space there or choose another folder"
+            ) from error
