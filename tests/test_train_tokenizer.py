@@ -35,7 +35,7 @@ class Blocks:
     def __init__(self, after: Any = None) -> None:
         self.draws, self.after = 0, after
 
-    def sample(self) -> ClipBatch:
+    def sample(self, *, length: int | None = None) -> ClipBatch:
         if self.after is not None:
             self.after(self.draws)
         colours = np.random.default_rng(self.draws).integers(0, 256, (4, 1, 4, 4, 3), np.uint8)

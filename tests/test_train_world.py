@@ -36,11 +36,11 @@ class FakeSource:
     def __init__(self) -> None:
         self.draws = 0
 
-    def sample(self) -> ClipBatch:
+    def sample(self, *, length: int = 12) -> ClipBatch:
         self.draws += 1
         if self.draws == self.interrupt_at:
             os.kill(os.getpid(), signal.SIGINT)
-        return tiny_clips(2, 12, seed=self.draws % 3)
+        return tiny_clips(2, length, seed=self.draws % 3)
 
     def state_dict(self) -> dict[str, int]:
         return {"draws": self.draws}

@@ -20,6 +20,8 @@ from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.world_model import Held
 from worldsim.text import embed_captions
 
+from .grounding import SHRINK, grounding, shrink
+
 SIGNAL_SCALE = (1.0, 1.0, 1.0, 1.0, 20.0, 1.0, 8.0)
 """What each of `episode.SIGNALS` is divided by."""
 
@@ -71,6 +73,8 @@ class Example:
     """`[B, 1, H, W]` in blocks."""
     signals: Tensor
     """`[B, S]` scaled."""
+    grounding: Tensor
+    """`[B, 1, H, W]` in [0, 1]: how far each pixel follows from what the references truly show."""
 
 
 class ClipTensors:
@@ -93,6 +97,11 @@ class ClipTensors:
         self.captions = torch.from_numpy(embed_captions(list(clips.captions))).to(device)
         self.rows = torch.arange(len(self.frames), device=device)
         self.true_frames, self.true_depth = self.frames, self.depth_blocks
+        height, width = (n // SHRINK for n in self.frames.shape[2:4])
+        self.ground = torch.full(
+            (*self.frames.shape[:2], height, width), 255, dtype=torch.uint8, device=device
+        )
+        self.coarse = shrink_depth(self.depth_blocks)
 
     def state_dict(self) -> dict[str, Tensor]:
         """All tensors, by name."""
@@ -120,12 +129,24 @@ class ClipTensors:
         """`[B, n, 1, H, W]` depth in blocks at `t`."""
         return self.depth_blocks[self.rows[:, None], t].float().unsqueeze(2)
 
-    def write(self, t: Tensor, frame: Tensor, depth: Tensor) -> None:
-        """Put predicted frames uint8 `[B, H, W, 3]` and depth `[B, 1, H, W]` where the true ones stood at `t`."""
+    def grounding(self, t: Tensor) -> Tensor:
+        """`[B, n, 1, H / 2, W / 2]` grounding in [0, 1] of the frames at `t` `[B, n]`: 1 for the game's own."""
+        return self.ground[self.rows[:, None], t].float().unsqueeze(2) / 255
+
+    def write(self, t: Tensor, frame: Tensor, depth: Tensor, grounding: Tensor) -> None:
+        """Put predictions where the true frames stood at `t`.
+
+        Args:
+            frame: uint8 `[B, H, W, 3]`.
+            depth: `[B, 1, H, W]` blocks.
+            grounding: `[B, 1, H, W]`, see `grounding.grounding`.
+        """
         if self.frames is self.true_frames:
             self.frames, self.depth_blocks = self.frames.clone(), self.depth_blocks.clone()
         self.frames[self.rows, t] = frame
         self.depth_blocks[self.rows, t] = depth[:, 0].to(self.depth_blocks.dtype)
+        self.coarse[self.rows, t] = shrink_depth(depth[:, 0])
+        self.ground[self.rows, t] = (shrink(grounding)[:, 0] * 255).round().to(torch.uint8)
 
 
 def build_example(
@@ -133,11 +154,14 @@ def build_example(
     t: Tensor,
     config: ExampleConfig,
     *,
+    usable: Tensor,
     slots: int,
     history: int,
     generator: torch.Generator,
 ) -> Example:
     """Everything needed to draw the frames `t` `[B]` of the clips; `t` is at least 3.
+
+    `usable` `[H, W]` is False over the HUD.
 
     Randomness comes from the CPU `generator`, which is advanced.
     """
@@ -146,10 +170,12 @@ def build_example(
     references, held = _drop_and_hold(clips, references, t, config, generator)
     target = frames_to_float(clips.true_frames[clips.rows, t])
     steps = _steps(clips, t)
+    pose = clips.pose[clips.rows, t]
+    ground = grounding(references, clips.grounding(index.clamp(0)), pose, usable)
     keep = _rand(clips, generator) < config.caption
     return Example(
         references=references,
-        pose=clips.pose[clips.rows, t],
+        pose=pose,
         step=steps[:, 0],
         past=steps[:, 1:],
         actions=clips.actions[
@@ -160,6 +186,7 @@ def build_example(
         target=target,
         depth=clips.true_depth[clips.rows, t].float().unsqueeze(1),
         signals=clips.signals[clips.rows, t],
+        grounding=torch.maximum(ground, held.mask),
     )
 
 
@@ -181,10 +208,9 @@ def _reference_indices(
     everything = torch.arange(clips.length, device=t.device).expand(len(t), -1)
     future = _rand(clips, generator) < config.future
     valid = torch.where(future[:, None], everything > t[:, None], everything < t[:, None] - 2)
-    coarse = shrink_depth(clips.depth_blocks)
     height, width = clips.frames.shape[2:4]
     target = clips.pose[clips.rows, t]
-    seen = coverage(coarse, clips.pose, target, width / height)
+    seen = coverage(clips.coarse, clips.pose, target, width / height)
     already = seen[clips.rows, t - 1]
     jitter = torch.rand(valid.shape, generator=generator).to(t.device) * config.retrieval_jitter
     return torch.cat([newest, retrieve(seen, already, valid, slots - 2, jitter)], 1)

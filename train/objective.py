@@ -34,6 +34,11 @@ class ObjectiveConfig:
     """Largest noise level of the references; half of the rows have none."""
     unknown: float = 3.0
     """Additional weight of pixels that no reference shows: few, and the hardest."""
+    invented: float = 0.1
+    """Weight, as a share of the others', of pixels that nothing true determines: the game's frame is one of
+    many right answers there."""
+    steady: float = 0.2
+    """Weight of keeping to what was invented before, where references show it."""
     l1: float = 0.1
     """Weight of the absolute error beside the squared one."""
     depth: float = 0.5
@@ -75,7 +80,7 @@ def world_loss(
         shortcut: learn a large step from two half steps.
     """
     device, batch = example.target.device, len(example.target)
-    context = _context(model, example, config, generator)
+    context, clean = _context(model, example, config, generator)
     target = model.tokenizer.encode(example.target)
     noise = torch.randn(target.shape, generator=generator).to(device)
     if shortcut:
@@ -85,14 +90,16 @@ def world_loss(
         size = torch.zeros_like(level)
     x = add_noise(model.tokenizer.encode(example.target), noise, level)
     prediction = model.denoise(x, level, size, context)
-    parts = _losses(model, example, prediction, target, level, context.unknown, config)
+    parts = _losses(model, example, prediction, target, level, context, config)
+    parts["steady"] = config.steady * _steady(model, example, prediction, context, clean)
     parts["motion"] = config.motion * _motion(model, example)
     return Outcome(torch.stack(list(parts.values())).sum(), parts, prediction.latents, prediction)
 
 
 def _context(
     model: WorldModel, example: Example, config: ObjectiveConfig, generator: torch.Generator
-) -> Context:
+) -> tuple[Context, Tensor]:
+    """The context with noise on the references, and for which worlds `[B]` the newest one has none."""
     device, shape = example.target.device, example.references.valid.shape
     level = torch.rand(shape, generator=generator) * config.corruption
     level = level * (torch.rand(shape[0], 1, generator=generator) < 0.5)
@@ -100,7 +107,8 @@ def _context(
         device
     )
     references = corrupt(example.references, level.to(device), None if device.type != "cpu" else generator)
-    return model.context(references, example.pose, step, example.actions, example.caption, example.held)
+    context = model.context(references, example.pose, step, example.actions, example.caption, example.held)
+    return context, (level[:, 0] == 0).to(device)
 
 
 def _shortcut_target(
@@ -136,21 +144,38 @@ def _losses(
     prediction: Prediction,
     target: Tensor,
     level: Tensor,
-    unknown: Tensor,
+    context: Context,
     config: ObjectiveConfig,
 ) -> dict[str, Tensor]:
     error = prediction.latents - target
-    weight = loss_weight(level)[:, None, None, None] * (1 + config.unknown * _per_latent(unknown, error))
+    ground = F.pixel_unshuffle(example.grounding, model.factor)
+    # What is left of the target in the noisy frame determines it, too.
+    trusted = torch.maximum(ground, 1 - level[:, None, None, None])
+    trusted = config.invented + (1 - config.invented) * trusted
+    weight = loss_weight(level)[:, None, None, None] * _per_latent(
+        trusted * (1 + config.unknown * context.unknown), error
+    )
     true_depth = F.pixel_unshuffle(encode_depth(example.depth), model.factor)
     with torch.no_grad():
         off = (model.frame(prediction.latents) - example.target).abs().mean(1, keepdim=True)
         off = F.pixel_unshuffle(off, model.factor)
     return {
         "frame": (weight * (error.pow(2) + config.l1 * error.abs())).mean(),
-        "depth": config.depth * (prediction.depth - true_depth).abs().mean(),
+        "depth": config.depth * (trusted * (prediction.depth - true_depth).abs()).mean(),
         "spread": config.spread * (prediction.spread - off).abs().mean(),
         "signals": config.signals * (prediction.signals - example.signals).pow(2).mean(),
     }
+
+
+def _steady(
+    model: WorldModel, example: Example, prediction: Prediction, context: Context, clean: Tensor
+) -> Tensor:
+    """Departure from what the references show where they show what was invented."""
+    ground = F.pixel_unshuffle(example.grounding, model.factor)
+    shown = (1 - context.unknown) * (1 - ground) * clean[:, None, None, None]
+    frame = (prediction.latents - context.candidates[:, 0]).abs()
+    depth = (prediction.depth - context.candidate_depth[:, 0]).abs()
+    return (_per_latent(shown, frame) * frame).mean() + (shown * depth).mean()
 
 
 def _per_latent(pixels: Tensor, latents: Tensor) -> Tensor:

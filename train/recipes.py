@@ -10,6 +10,7 @@ from worldsim.model.motion import MotionConfig
 from worldsim.model.tokenizer import TokenizerConfig
 from worldsim.model.world_model import WorldModelConfig
 
+from .critic import CriticConfig
 from .examples import ExampleConfig
 from .objective import ObjectiveConfig
 
@@ -24,12 +25,16 @@ class Recipe:
     """What is asked of it."""
     examples: ExampleConfig = field(default_factory=ExampleConfig)
     """What it is shown."""
+    critic: CriticConfig = field(default_factory=CriticConfig)
+    """Who says whether what it invents looks like the game."""
     batch: int = 16
     """Clips an optimiser step."""
     clip: int = 40
     """Frames a clip: how far back references can lie."""
     rollout: tuple[float, ...] = (0.55, 0.25, 0.1, 0.1)
     """Chances of training 1, 2, 3, ... frames in a row, each on the model's own last one."""
+    long_clip: int = 40
+    """Frames of the clips that long rollouts dream over."""
     long_rollout: float = 0.5
     """Share of optimiser steps that go on with a clip dreamt over many steps, up to its end."""
     rollout_after: int = 300

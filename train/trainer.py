@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import NumericalError
+from worldsim.model.camera import encode_depth
 from worldsim.model.tokenizer import float_to_frames
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.simulator import choose_precision
 
+from .adversary import Adversary
 from .ema import EMA
-from .examples import ClipTensors, build_example, continuing
-from .objective import world_loss
+from .examples import ClipTensors, Example, build_example, continuing
+from .objective import Outcome, world_loss
 from .recipes import Recipe
 from .schedule import ema_decay, warmup_decay
 
@@ -44,12 +48,19 @@ class WorldTrainer:
         self.step_count, self.frames_seen, self.bad_steps = 0, 0, 0
         self.long: ClipTensors | None = None
         self.long_t = 0
+        self.adversary = Adversary(recipe.critic, self.model.usable) if recipe.critic.pull > 0 else None
         if recipe.compile:
             # In place, so that names in checkpoints stay those of the plain module.
             self.model.denoiser.compile(dynamic=False)
 
-    def step(self, clips: ClipBatch, progress: float) -> dict[str, float]:
+    def step(
+        self, clips: ClipBatch, progress: float, draw_long: Callable[[], ClipBatch] | None = None
+    ) -> dict[str, float]:
         """One optimiser step on a batch; returns the mean losses of its frames.
+
+        Args:
+            progress: share of the run that is over, for the learning rate.
+            draw_long: draws the clips of the next long rollout; `clips` serve if missing.
 
         Raises:
             NumericalError: the loss was not finite several steps in a row.
@@ -61,7 +72,7 @@ class WorldTrainer:
         )  # fmt: skip
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses, frames = self._long_rollout(clips) if self._goes_on() else self._fresh(clips)
+        losses, frames = self._long_rollout(clips, draw_long) if self._goes_on() else self._fresh(clips)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
         if self._finite(losses, float(norm)):
             self.optimizer.step()
@@ -78,13 +89,16 @@ class WorldTrainer:
         start = torch.randint(4, tensors.length - frames + 1, (len(tensors.rows),), generator=self.generator)
         return self._accumulate(tensors, start, frames, shortcut=shortcut), frames
 
-    def _long_rollout(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
+    def _long_rollout(
+        self, clips: ClipBatch, draw_long: Callable[[], ClipBatch] | None
+    ) -> tuple[dict[str, float], int]:
         """The next two frames of clips that the model has been dreaming over earlier steps."""
         if self.long is None or self.long_t + _CHUNK > self.long.length:
-            self.long, self.long_t = ClipTensors(clips, self.device), 4
+            self.long, self.long_t = ClipTensors(draw_long() if draw_long else clips, self.device), 4
         start = torch.full((len(self.long.rows),), self.long_t)
         self.long_t += _CHUNK
-        return self._accumulate(self.long, start, _CHUNK, write_last=True), _CHUNK
+        real = None if self.adversary is None else ClipTensors(clips, self.device)
+        return self._accumulate(self.long, start, _CHUNK, write_last=True, real=real), _CHUNK
 
     def _accumulate(
         self,
@@ -94,15 +108,19 @@ class WorldTrainer:
         *,
         shortcut: bool = False,
         write_last: bool = False,
+        real: ClipTensors | None = None,
     ) -> dict[str, float]:
-        """Train `frames` consecutive frames, each after the first with the model's own last frame as reference."""
+        """Train `frames` consecutive frames, each after the first with the model's own last frame as reference.
+
+        With `real` clips the critic judges the frames beside those.
+        """
         sums: dict[str, float] = {}
         for k in range(frames):
             t = (start + k).to(self.device)
             looked_at = write_last or k < frames - 1
             example = build_example(
                 tensors, t, continuing(self.recipe.examples) if looked_at else self.recipe.examples,
-                slots=self.recipe.model.denoiser.references,
+                usable=self.model.usable, slots=self.recipe.model.denoiser.references,
                 history=self.recipe.model.denoiser.action_history, generator=self.generator,
             )  # fmt: skip
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -110,14 +128,30 @@ class WorldTrainer:
                     self.model, example, self.recipe.objective, generator=self.generator,
                     hard=looked_at, shortcut=shortcut,
                 )  # fmt: skip
-            (outcome.loss / frames).backward()  # type: ignore[no-untyped-call]
-            for name, part in {"loss": outcome.loss, **outcome.parts}.items():
-                sums[name] = sums.get(name, 0.0) + float(part.detach()) / frames
+                pull, lesson = self._judge(example, outcome, real)
+            ((outcome.loss + pull) / frames).backward()  # type: ignore[no-untyped-call]
+            parts = {"loss": outcome.loss, **outcome.parts}
+            for name, part in {**{k: float(v.detach()) for k, v in parts.items()}, **lesson}.items():
+                sums[name] = sums.get(name, 0.0) + part / frames
             if looked_at:
                 with torch.no_grad():
                     frame = float_to_frames(self.model.frame(outcome.latents.float()))
-                    tensors.write(t, frame, self.model.depth(outcome.prediction))
+                    tensors.write(t, frame, self.model.depth(outcome.prediction), example.grounding)
         return sums
+
+    def _judge(
+        self, example: Example, outcome: Outcome, real: ClipTensors | None
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The critic's pull on a dreamt frame, after its own lesson on it and on frames of the game."""
+        if self.adversary is None or real is None:
+            return outcome.loss.new_zeros(()), {}
+        frame = self.model.tokenizer.decode(outcome.latents)
+        depth = F.pixel_shuffle(outcome.prediction.depth, self.model.factor)
+        invented, pitch = 1 - example.grounding, example.pose[:, 4]
+        pull = self.adversary.pull(frame, depth, pitch, invented)
+        t = torch.randint(0, real.length, (len(real.rows), 1), generator=self.generator).to(self.device)
+        game = (real.frame(t)[:, 0], encode_depth(real.depth(t)[:, 0]), real.pose[real.rows, t[:, 0], 4])
+        return pull, self.adversary.learn(game, (frame.detach(), depth.detach(), pitch), invented)
 
     def _goes_on(self) -> bool:
         draw = float(torch.rand((), generator=self.generator))
@@ -160,6 +194,7 @@ class WorldTrainer:
             "frames": self.frames_seen,
             "long": {} if self.long is None else self.long.state_dict(),
             "long_t": self.long_t,
+            "adversary": {} if self.adversary is None else self.adversary.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -172,6 +207,8 @@ class WorldTrainer:
         long = state.get("long")
         self.long = ClipTensors.from_state(long, self.device) if long else None
         self.long_t = int(state.get("long_t", 0))
+        if self.adversary is not None and state.get("adversary"):
+            self.adversary.load_state_dict(state["adversary"])
 
 
 def seed_everything(seed: int) -> None:

@@ -27,7 +27,7 @@ from worldsim.atomic import write_file
 from worldsim.checkpoint import find_world, load_checkpoint, load_into, save_checkpoint
 from worldsim.config import from_json, to_json, with_overrides
 from worldsim.data.episode import ClipBatch
-from worldsim.errors import ConfigError, UsageError
+from worldsim.errors import ConfigError, DatasetError, UsageError
 from worldsim.model.world_model import WorldModel, WorldModelConfig
 from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
 from worldsim.sim.simulator import SimulatorConfig
@@ -144,7 +144,7 @@ class Run:
         next_save, next_preview = self.recipe.save_minutes * 60, every
         with Interrupt() as interrupt, self._bar() as bar:
             while (progress := self._progress()) < 1 and not interrupt.asked:
-                losses = self.trainer.step(self._clips(), progress)
+                losses = self.trainer.step(self._clips(), progress, self._long_clips)
                 self._report(bar, tracker, losses)
                 if self._seconds() > next_save:
                     next_save = self._seconds() + self.recipe.save_minutes * 60
@@ -211,6 +211,17 @@ class Run:
     def _clips(self) -> ClipBatch:
         batch, self._first_batch = self._first_batch, None  # type: ignore[assignment]
         return self.source.sample() if batch is None else batch
+
+    def _long_clips(self) -> ClipBatch:
+        """Clips for a long dream, as long as the recipe wishes or the recordings are."""
+        if self.recipe.long_clip <= self.recipe.clip:
+            return self.source.sample()
+        try:
+            return self.source.sample(length=self.recipe.long_clip)
+        except DatasetError as error:
+            tqdm.write(f"{error}; long dreams are as long as clips now")
+            self.recipe = replace(self.recipe, long_clip=self.recipe.clip)
+            return self.source.sample()
 
     def _seconds(self) -> float:
         return time.monotonic() - self.start

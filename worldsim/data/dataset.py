@@ -91,6 +91,8 @@ class ClipDataset:
         self._pose = all("column.pose" in m.arrays for m in kept)
         self._signals = all(f"column.{name}" in m.arrays for m in kept for name in SIGNALS)
         self._cache = None if cache is None else ArrayCache(self._cache_folder(cache), limit_gb=cache_gb)
+        self._cache_at, self._cache_gb = cache, cache_gb
+        self._others: dict[int, ClipDataset] = {}
         self._steps: dict[int, _Steps] = {}
         self._direct: set[tuple[int, str]] = set()
         self._open: OrderedDict[tuple[int, str], Any] = OrderedDict()
@@ -114,11 +116,16 @@ class ClipDataset:
             caption="" if steps.captions is None else steps.captions[window.stop - 1],
         )
 
-    def sample(self, batch: int | None = None) -> ClipBatch:
-        """Draw `batch` clips (default: the dataset's own number) as fresh arrays."""
+    def sample(self, batch: int | None = None, *, length: int | None = None) -> ClipBatch:
+        """Draw `batch` clips of `length` frames (default: the dataset's own numbers) as fresh arrays.
+
+        Raises:
+            DatasetError: no episode has `length` frames.
+        """
         count = self.batch if batch is None else batch
+        source = self if length in (None, self.length) else self._of(length)
         rng = np.random.default_rng([self._seed, 3, self._draws])
-        clips = [self.clip(int(number)) for number in rng.integers(0, len(self), count)]
+        clips = [source.clip(int(number)) for number in rng.integers(0, len(source), count)]
         self._draws += 1
         return collate(clips)
 
@@ -132,8 +139,23 @@ class ClipDataset:
 
     def close(self) -> None:
         """Close all files; a later `sample` opens them again."""
+        for other in self._others.values():
+            other.close()
         while self._open:
             self._close_oldest()
+
+    def _of(self, length: int | None) -> ClipDataset:
+        """The same episodes cut to another length."""
+        assert length is not None
+        if length not in self._others:
+            self._others[length] = ClipDataset(
+                self._store.folder,
+                length=length,
+                seed=self._seed,
+                cache=self._cache_at,
+                cache_gb=self._cache_gb,
+            )
+        return self._others[length]
 
     def _check(self, manifests: list[Manifest]) -> None:
         if not self._episodes:

@@ -94,10 +94,11 @@ class LiveSource:
         self._crew: Crew | None = None
         self._pool: EpisodePool | None = None
 
-    def sample(self, batch: int | None = None) -> ClipBatch:
-        """Draw `batch` clips (default: the source's own number) as fresh arrays."""
-        count = self.batch if batch is None else batch
-        clips = self._sample_workers(count) if self.workers else self._sample_here(count)
+    def sample(self, batch: int | None = None, *, length: int | None = None) -> ClipBatch:
+        """Draw `batch` clips of `length` frames (default: the source's own numbers) as fresh arrays."""
+        count, length = batch or self.batch, length or self.length
+        self._check_length(length)
+        clips = self._sample_workers(count, length) if self.workers else self._sample_here(count, length)
         self._draws += 1
         return clips
 
@@ -131,7 +132,16 @@ class LiveSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _sample_workers(self, count: int) -> ClipBatch:
+    def _check_length(self, length: int) -> None:
+        longest = self._episode_ticks[0]
+        if self.workers:
+            longest = min(longest, self._layout.ticks // 2)
+        if not 1 <= length <= longest:
+            raise UsageError(
+                f"length: got {length}, expected 1 to {longest}; raise memory_mb or ask for less"
+            )
+
+    def _sample_workers(self, count: int, length: int) -> ClipBatch:
         if self._crew is None:
             self._crew = Crew(
                 self._layout,
@@ -141,11 +151,11 @@ class LiveSource:
                 nice=self._nice,
                 timeout=self._timeout,
             )
-        clips = self._crew.sample(count, self.length)
-        self._crew.allow(count * self.length / self._reuse)
+        clips = self._crew.sample(count, length)
+        self._crew.allow(count * length / self._reuse)
         return clips
 
-    def _sample_here(self, count: int) -> ClipBatch:
+    def _sample_here(self, count: int, length: int) -> ClipBatch:
         """Draw from `_POOL` neighbouring episodes; they move on as fast as `reuse` asks."""
         if self._pool is None:
             engine: Any = load(self._names[0])(width=self._layout.width, height=self._layout.height)
@@ -162,7 +172,7 @@ class LiveSource:
         rng = np.random.default_rng([self._seed, 1, self._draws])
         episodes = oldest + rng.integers(0, _POOL, count)
         places = rng.random(count)
-        clips = [self._pool.clip(int(n), float(p), self.length) for n, p in zip(episodes, places)]
+        clips = [self._pool.clip(int(n), float(p), length) for n, p in zip(episodes, places)]
         return collate(clips)
 
 

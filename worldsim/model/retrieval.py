@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from worldsim.model.camera import relative_pose, rotate, tangents
 
@@ -19,8 +18,11 @@ GRID = (12, 20)
 
 def shrink_depth(depth: Tensor) -> Tensor:
     """Depth `[..., H, W]` at the coarse grid `[..., 12, 20]`: what `coverage` needs of a frame."""
-    flat = depth.reshape(-1, 1, *depth.shape[-2:]).float()
-    return F.interpolate(flat, GRID, mode="nearest-exact").reshape(*depth.shape[:-2], *GRID)
+    rows, columns = (
+        ((torch.arange(cells, device=depth.device) + 0.5) * size / cells).long()
+        for cells, size in zip(GRID, depth.shape[-2:])
+    )
+    return depth[..., rows[:, None], columns].float()
 
 
 def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:

@@ -1,0 +1,46 @@
+"""How far the picture that a frame ought to show follows from truth that its references carry.
+
+A dream's references are partly its own invention. Where they are, the game's frame is one of many
+right answers, and asking for it teaches the mean of all of them: fog. So every frame carries a map
+of its grounding: 1 where it shows the game, what reprojection leaves of that where it shows a
+memory of it, 0 where it was invented. Walking up to a thing magnifies it, and the finer detail was
+never seen either: grounding falls with the scale.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.camera import NEAR, relative_pose
+from worldsim.model.references import References
+from worldsim.model.warp import warp
+
+SHRINK = 2
+"""Grounding is kept at a half of the frame's resolution."""
+
+
+@torch.no_grad()
+def grounding(references: References, known: Tensor, pose: Tensor, usable: Tensor) -> Tensor:
+    """What the view from `pose` `[B, 5]` can know: `[B, 1, H, W]` in [0, 1], 1 over the HUD.
+
+    Args:
+        known: `[B, R, 1, H / 2, W / 2]` the references' own grounding.
+        usable: `[H, W]` bool, False over the HUD.
+    """
+    batch, slots = references.valid.shape
+    rotation, translation = relative_pose(references.pose, pose[:, None])
+    depth = references.depth[..., ::SHRINK, ::SHRINK].flatten(0, 1).clamp(min=NEAR)
+    layers = torch.cat([known.flatten(0, 1), 1 / depth, torch.zeros_like(depth)], 1)
+    seen = warp(layers, depth, rotation.flatten(0, 1), translation.flatten(0, 1), usable[::SHRINK, ::SHRINK])
+    scale = (seen.frames[:, 1:2] * seen.depth).clamp(0, 1)  # below 1: nearer now, and larger
+    carried = seen.frames[:, :1].clamp(0, 1) * scale * seen.known
+    carried = carried.unflatten(0, (batch, slots)) * references.valid[:, :, None, None, None]
+    best = F.interpolate(carried.amax(1), scale_factor=SHRINK, mode="nearest")
+    return torch.where(usable, best, torch.ones_like(best))
+
+
+def shrink(pixels: Tensor) -> Tensor:
+    """A map `[B, 1, H, W]` at the resolution in which grounding is kept."""
+    return F.avg_pool2d(pixels, SHRINK)
