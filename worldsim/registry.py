@@ -38,6 +38,7 @@ RECIPES: dict[str, str] = {
 PROGRAMS: dict[str, str] = {
     "world": "worldsim.train.world:main",
     "tokenizer": "worldsim.train.tokenizer:main",
+    "probes": "worldsim.train.probes:main",
 }
 """What `worldsim train NAME` runs: `main(options)`, its options dataclass is `TrainOptions` beside it."""
 

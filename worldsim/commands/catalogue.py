@@ -77,6 +77,12 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["tokenizer"].replace(":main", ":TrainOptions"),
         ("worldsim train tokenizer --recipe debug --live worldsim/Voxel-v0 --minutes 1 --out runs/t",),
     ),
+    "train probes": Command(
+        "train the networks that measure worlds, on the game alone",
+        PROGRAMS["probes"],
+        PROGRAMS["probes"].replace(":main", ":TrainOptions"),
+        ("worldsim train probes --out runs/probes",),
+    ),
     "bench engine": Command(
         "frames a second of the game's engine, by frame size",
         "worldsim.bench.engine:run",
