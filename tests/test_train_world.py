@@ -13,6 +13,7 @@ import pytest
 import torch
 from model_fakes import TINY, save_tiny_world, tiny_clips, tiny_model
 from worldsim.train import world as program
+from worldsim.train.critic import CriticConfig
 from worldsim.train.objective import ObjectiveConfig
 from worldsim.train.recipes import Recipe, cpu, debug, gpu, latent
 from worldsim.train.trainer import WorldTrainer
@@ -25,6 +26,7 @@ from worldsim.errors import ConfigError, NumericalError, UsageError
 TINY_RECIPE = Recipe(
     model=TINY, batch=2, clip=12, rollout=(0.4, 0.3, 0.3), rollout_after=1, long_rollout=0.4, warmup=2, workers=0,
     minutes=None, steps=6, precision="float32", objective=ObjectiveConfig(shortcut=0.3, shortcut_after=1),
+    critic=CriticConfig(pull=0.2, widths=(8, 16), warmup=1), long_clip=16,
 )  # fmt: skip
 
 
