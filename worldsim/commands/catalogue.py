@@ -83,6 +83,16 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["probes"].replace(":main", ":TrainOptions"),
         ("worldsim train probes --out runs/probes",),
     ),
+    "evaluate": Command(
+        "measure a world against the game, and write a report",
+        "worldsim.commands.evaluate:run",
+        "worldsim.commands.evaluate:EvaluateOptions",
+        (
+            "worldsim evaluate --suite quick --out runs/eval",
+            "worldsim evaluate --world runs/mine --suite full --out runs/full",
+            "worldsim evaluate --compare runs/eval runs/mine-eval --out runs/both",
+        ),
+    ),
     "bench engine": Command(
         "frames a second of the game's engine, by frame size",
         "worldsim.bench.engine:run",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import nan, sqrt
 
 import numpy as np
@@ -33,21 +33,33 @@ def bootstrap_mean(values: ArrayLike, seed: int = 0, draws: int = 2000) -> tuple
     return mean, float(low), float(high)
 
 
+def bootstrap_of(
+    function: Callable[..., NDArray[np.float64]], *columns: ArrayLike, seed: int = 0, draws: int = 2000
+) -> tuple[float, float, float]:
+    """A function of means over episodes with its 95 % interval, such as dB of a mean squared error.
+
+    Args:
+        function: takes one array of means for each column and returns an array of their shape.
+        columns: one number an episode each; episodes with a nan in any are left out.
+
+    Returns:
+        (value, low, high); all nan without episodes, no interval with a single one.
+    """
+    x = np.stack([np.asarray(column, np.float64).ravel() for column in columns])
+    x = x[:, np.isfinite(x).all(0)]
+    if x.shape[1] == 0:
+        return nan, nan, nan
+    value = float(function(*x.mean(1)))
+    if x.shape[1] == 1:
+        return value, nan, nan
+    resampled = function(*x[:, _picks(x.shape[1], seed, draws)].mean(2))
+    low, high = np.nanquantile(resampled, (0.025, 0.975))
+    return value, float(low), float(high)
+
+
 def bootstrap_ratio(above: ArrayLike, below: ArrayLike, seed: int = 0) -> tuple[float, float, float]:
     """Ratio of sums over episodes with its 95 % interval: rates where episodes weigh by their length."""
-    a, b = np.asarray(above, np.float64).ravel(), np.asarray(below, np.float64).ravel()
-    kept = np.isfinite(a) & np.isfinite(b)
-    a, b = a[kept], b[kept]
-    if b.sum() == 0:
-        return nan, nan, nan
-    value = float(a.sum() / b.sum())
-    if len(a) == 1:
-        return value, nan, nan
-    picks = _picks(len(a), seed, 2000)
-    above_sum, below_sum = a[picks].sum(1), b[picks].sum(1)
-    ratios = above_sum[below_sum != 0] / below_sum[below_sum != 0]
-    low, high = np.quantile(ratios, (0.025, 0.975))
-    return value, float(low), float(high)
+    return bootstrap_of(_ratio, above, below, seed=seed)
 
 
 def wilson(successes: float, n: float) -> tuple[float, float, float]:
@@ -67,6 +79,11 @@ def paired_bootstrap(
     if len(a) != len(b):
         raise ValueError(f"paired_bootstrap: got {len(a)} and {len(b)} episodes, expected as many of each")
     return bootstrap_mean(np.asarray(b, np.float64) - np.asarray(a, np.float64), seed, draws)
+
+
+def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    below = np.asarray(below)
+    return np.where(below == 0, nan, above / np.where(below == 0, 1.0, below))
 
 
 def _picks(n: int, seed: int, draws: int) -> NDArray[np.int64]:

@@ -66,24 +66,24 @@ QUICK = Suite(
     "quick",
     _counts(
         play=(8, 64),  # the explorer's episodes: following, horizon and the walls share them
-        shuffled=(8, 16), turn=(6, 48), there_and_back=(6, 48), edits=(6, 40), physics=(6, 32),
-        counterfactual=(16, 8), drift_explorer=(2, 256), drift_random=(1, 256), drift_stuck=(1, 256),
+        starts=(24, 16), shuffled=(8, 16), turn=(6, 48), there_and_back=(6, 48), edits=(6, 40), physics=(6, 32),
+        counterfactual=(4, 8), drift_explorer=(2, 256), drift_random=(1, 256), drift_stuck=(1, 256),
         strange=(3, 4), latency=(1, 32),
     ),
 )  # fmt: skip
 FULL = Suite(
     "full",
     _counts(
-        play=(64, 256), shuffled=(64, 16), turn=(64, 96), there_and_back=(64, 128), edits=(64, 96),
-        physics=(64, 64), counterfactual=(128, 16), drift_explorer=(16, 1024), drift_random=(8, 1024),
+        play=(64, 256), starts=(192, 16), shuffled=(64, 16), turn=(64, 96), there_and_back=(64, 128), edits=(64, 96),
+        physics=(64, 64), counterfactual=(32, 16), drift_explorer=(16, 1024), drift_random=(8, 1024),
         drift_stuck=(8, 1024), strange=(32, 8), latency=(1, 128),
     ),
 )  # fmt: skip
 TINY = Suite(
     "tiny",
     _counts(
-        play=(2, 20), shuffled=(2, 8), turn=(1, 24), there_and_back=(1, 24), edits=(1, 24), physics=(1, 16),
-        counterfactual=(4, 8), drift_explorer=(1, 32), drift_random=(1, 32), drift_stuck=(1, 32),
+        play=(2, 20), starts=(2, 4), shuffled=(2, 4), turn=(1, 24), there_and_back=(1, 24), edits=(1, 24),
+        physics=(1, 16), counterfactual=(1, 4), drift_explorer=(1, 32), drift_random=(1, 32), drift_stuck=(1, 32),
         strange=(1, 2), latency=(1, 8),
     ),
 )  # fmt: skip

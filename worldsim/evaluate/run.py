@@ -1,0 +1,162 @@
+"""Evaluate a dream: play the twins, roll the dream along them, measure, metric by metric."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from worldsim.evaluate.dreamer import Dreamer, WorldDreamer
+from worldsim.evaluate.plan import Plan
+from worldsim.evaluate.result import Report, Section
+from worldsim.evaluate.rollout import Progress, Rollout, roll
+from worldsim.evaluate.suite import METRICS, Suite, find_metric
+from worldsim.evaluate.twin import GAME, play
+from worldsim.sim.simulator import SimulatorConfig
+from worldsim.sim.world import load_world
+
+if TYPE_CHECKING:
+    from worldsim.evaluate.probes import Probes
+
+
+@dataclass
+class Survey:
+    """What the metrics found, so far."""
+
+    sections: list[Section] = field(default_factory=list)
+    frames: int = 0
+    """Frames dreamt."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time of each metric; an episode that several share counts for the first."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Metrics with a mistake in them, and what it was."""
+
+
+def survey(
+    dreamer: Dreamer,
+    suite: Suite,
+    *,
+    metrics: Sequence[str] = METRICS,
+    probes: Probes | None = None,
+    engine: str = GAME,
+    batch: int = 8,
+    progress: Callable[[int, int, str], None] | None = None,
+    strict: bool = False,
+) -> Survey:
+    """Measure a dreamer; episodes that metrics share are played and dreamt once.
+
+    Args:
+        progress: told (frames dreamt, frames in all, metric).
+        strict: raise a metric's mistake, in place of noting it and going on with the others.
+    """
+    chosen = [name for name in METRICS if name in metrics]
+    plan = Plan({name: find_metric(name).scenarios(suite) for name in chosen})
+    found, dreamt = Survey(), _Dreamt(dreamer, plan, engine, batch)
+    for name in chosen:
+        began = time.perf_counter()
+
+        def tell(frames: int, name: str = name) -> None:
+            found.frames += frames
+            if progress:
+                progress(found.frames, plan.frames, name)
+
+        rollouts = dreamt.rollouts(name, tell)
+        try:
+            found.sections.append(find_metric(name).measure(rollouts, probes))
+        except Exception as error:  # hours of dreaming are not lost to one metric's mistake
+            if strict:
+                raise
+            found.failed[name] = f"{type(error).__name__}: {error}"
+            traceback.print_exception(error)
+        found.seconds[name] = time.perf_counter() - began
+    return found
+
+
+def evaluate(
+    world: str | Path,
+    suite: Suite,
+    *,
+    metrics: Sequence[str] = METRICS,
+    steps: int | None = None,
+    device: str = "cpu",
+    batch: int = 8,
+    probes: Probes | None = None,
+    machine: str = "",
+    command: str = "",
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Report:
+    """Evaluate a learned world against the game.
+
+    Args:
+        world: a shipped world's name, or a folder.
+        steps: sampler steps a frame; None for the world's own.
+        machine, command: in words, for the report.
+
+    Raises:
+        UsageError, CheckpointError: no such world, or damaged weights.
+    """
+    began = time.perf_counter()
+    date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    loaded = load_world(world, device)
+    config = SimulatorConfig() if steps is None else SimulatorConfig(steps=steps)
+    dreamer = WorldDreamer(loaded, config)
+    found = survey(dreamer, suite, metrics=metrics, probes=probes, batch=batch, progress=progress)
+    settings = {
+        "size": f"{dreamer.size[1]}x{dreamer.size[0]}",
+        "sampler steps": str(config.steps),
+        "given frames": str(suite.context),
+        "device": device,
+        "precision": str(dreamer.simulator.dtype).removeprefix("torch."),
+        "seconds by metric": ", ".join(f"{name} {s:.0f}" for name, s in found.seconds.items()),
+    }
+    return Report(
+        world=loaded.name,
+        world_hash=loaded.hash,
+        suite=suite.name,
+        sections=tuple(found.sections),
+        seconds=time.perf_counter() - began,
+        frames=found.frames,
+        machine=machine,
+        command=command,
+        settings=settings,
+        probes={} if probes is None else {"probes": probes.hash},
+        version=_version(),
+        date=date,
+        failed=found.failed,
+    )
+
+
+class _Dreamt:
+    """Rollouts of a plan, made when a metric first asks and dropped when none will ask again."""
+
+    def __init__(self, dreamer: Dreamer, plan: Plan, engine: str, batch: int) -> None:
+        self.dreamer, self.plan, self.engine, self.batch = dreamer, plan, engine, batch
+        self._kept: dict[int, Rollout] = {}
+        self._done: list[str] = []
+
+    def rollouts(self, metric: str, progress: Progress) -> list[Rollout]:
+        places = self.plan.places[metric]
+        self._roll([p for p in dict.fromkeys(places) if p not in self._kept], progress)
+        wanted = zip(places, self.plan.wanted[metric])
+        cut = [self._kept[p].cut(self._kept[p].twin.cut(scenario)) for p, scenario in wanted]
+        self._done.append(metric)
+        for place in self.plan.spent(self._done) & self._kept.keys():
+            del self._kept[place]
+        return cut
+
+    def _roll(self, places: list[int], progress: Progress) -> None:
+        height, width = self.dreamer.size
+        twins = [play(self.plan.sources[p], engine=self.engine, width=width, height=height) for p in places]
+        self._kept |= zip(places, roll(self.dreamer, twins, batch=self.batch, progress=progress))
+
+
+def _version() -> str:
+    try:
+        return version("worldsim")
+    except PackageNotFoundError:
+        return ""
