@@ -17,6 +17,7 @@ from worldsim.evaluate.report import read_document, write_comparison, write_repo
 from worldsim.evaluate.report.chart import chart, ticks
 from worldsim.evaluate.report.difference import caveats, compare, difference
 from worldsim.evaluate.report.document import Document, document, to_json
+from worldsim.evaluate.report.families import families, family_table
 from worldsim.evaluate.report.number import interval, number, signed
 from worldsim.evaluate.report.page import report_page
 from worldsim.evaluate.report.png import encode_png, stack_rows
@@ -135,6 +136,24 @@ def test_targets_in_words(words: str, unit: str, expected: tuple[float, float] |
 )
 def test_status_asks_the_whole_interval(value: float, low: float, high: float, expected: str) -> None:
     assert status(Figure("x", value, low, high, reach="at least 0.90")) == expected
+
+
+def test_a_number_alone_has_to_be_met_and_few_episodes_decide_nothing() -> None:
+    assert bounds(Figure("lag", 0.0, reach="0")) == (0, 0)
+    assert (
+        status(Figure("lag", 0.0, reach="0")) == "reached"
+        and status(Figure("lag", 1.0, reach="0")) == "missed"
+    )
+    assert status(Figure("x", 1.0, 1.0, 1.0, reach="at least 0.9", count=4)) == "undecided"
+    assert status(Figure("x", 1.0, 1.0, 1.0, reach="at least 0.9", count=5)) == "reached"
+
+
+def test_families_stand_side_by_side() -> None:
+    names = ("psnr_1", "ssim_1", "psnr_16", "gain", "ssim_x")
+    kept, rest = families([Figure(name, 1.5, unit="dB", reach="at least 1") for name in names])
+    assert [(f.stem, list(f.members)) for f in kept] == [("psnr", [1, 16])]
+    assert [f.name for f in rest] == ["ssim_1", "gain", "ssim_x"]
+    assert family_table(kept).count("1.50<small>") == 2 and family_table([]) == ""
 
 
 def test_numbers_are_short_and_honest() -> None:
@@ -261,6 +280,8 @@ def test_markup_from_outside_stays_text() -> None:
 
 
 def test_out_folder_and_comparison(tmp_path: Path) -> None:
+    write_report(report(), tmp_path)
+    (tmp_path / "strips" / "of-an-older-report.png").write_bytes(b"")
     write_report(report(), tmp_path)
     names = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
     strip = "strips/horizon-median-episode.png"

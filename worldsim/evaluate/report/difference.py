@@ -9,13 +9,11 @@ from typing import Literal
 
 import numpy as np
 
+from worldsim.evaluate.report.reach import FEWEST
 from worldsim.evaluate.result import Figure, Report
 from worldsim.evaluate.stats import paired_bootstrap
 
 Verdict = Literal["better", "worse", "changed", "even", "mixed", "unclear"]
-
-FEWEST = 5
-"""Episodes below which an interval of differences is not believed."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from html import escape
 
 from worldsim.evaluate.report.difference import compare
 from worldsim.evaluate.report.document import Document
+from worldsim.evaluate.report.families import families, family_table
 from worldsim.evaluate.report.number import interval, with_unit
 from worldsim.evaluate.report.parts import (
     charts,
@@ -110,9 +111,10 @@ def _against(previous: Report, report: Report) -> str:
 
 
 def _section(section: Section, doc: Document) -> str:
+    kept, single = families(section.figures)
     return (
         f'<section id="{escape(section.key)}"><h2>{escape(section.title)}</h2><p>{escape(section.text)}</p>'
-        f"{figures_table(section.figures)}{charts(section.curves)}"
+        f"{family_table(kept)}{figures_table(single)}{charts(section.curves)}"
         f"{''.join(strip(picture) for picture in doc.of(section.key))}</section>"
     )
 

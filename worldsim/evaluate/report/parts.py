@@ -83,10 +83,12 @@ def strip(picture: Picture) -> str:
     labels = "".join(f"<span>{escape(label)}</span>" for label in picture.labels)
     data = base64.b64encode(picture.png).decode()
     about = escape(f"{picture.name}: {', '.join(picture.labels)}")
+    widest = 5 + 12 * len(picture.columns)
     return (
         f'<figure class="strip"><figcaption><b>{words(picture.name)}</b> {escape(picture.caption)}</figcaption>'
-        f'<div class="wide"><div class="film"><div class="heads">{heads}</div><div class="labels">{labels}</div>'
-        f'<img alt="{about}" src="data:image/png;base64,{data}"></div></div></figure>'
+        f'<div class="wide"><div class="film" style="max-width: {widest}rem"><div class="heads">{heads}</div>'
+        f'<div class="labels">{labels}</div><img alt="{about}" src="data:image/png;base64,{data}"></div></div>'
+        "</figure>"
     )
 
 

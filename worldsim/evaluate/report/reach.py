@@ -10,6 +10,9 @@ from worldsim.evaluate.result import Figure
 
 Status = Literal["reached", "missed", "undecided", ""]
 
+FEWEST = 5
+"""Episodes below which nothing is decided."""
+
 _NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 _LEAST = ("at least", "or more", "above", "more than", "over ")
 _MOST = ("at most", "or less", "or fewer", "below", "less than", "under ", "within")
@@ -18,8 +21,8 @@ _MOST = ("at most", "or less", "or fewer", "below", "less than", "under ", "with
 def bounds(figure: Figure) -> tuple[float, float] | None:
     """(lowest, highest) value that counts as reached; None where the words hold no number.
 
-    Understands "at least 0.90", "0.90 or more", "below 2 %", "at most 0.5", "0.95 to 1.05". A
-    percentage is taken as a share where the figure's own unit is not %.
+    Understands "at least 0.90", "0.90 or more", "below 2 %", "at most 0.5", "0.95 to 1.05" and a
+    number alone, which has to be met exactly. A percentage is taken as a share where the figure's own unit is not %.
     """
     words = figure.reach.lower()
     numbers = [float(text.replace(",", "").replace("−", "-")) for text in _NUMBER.findall(words)]
@@ -31,15 +34,20 @@ def bounds(figure: Figure) -> tuple[float, float] | None:
         return first, numbers[1] * scale
     least, most = (min((words.find(w) for w in ws if w in words), default=inf) for ws in (_LEAST, _MOST))
     if least == most == inf:
-        return None
+        return (first, first) if _NUMBER.fullmatch(words.strip()) else None
     return (first, inf) if least < most else (-inf, first)
 
 
 def status(figure: Figure) -> Status:
-    """Reached or missed with the whole interval, undecided where it crosses the target, "" without a target."""
+    """Reached or missed with the whole interval, undecided where it crosses the target, "" without a target.
+
+    Fewer than `FEWEST` episodes decide nothing: their interval is not to be believed.
+    """
     limits = bounds(figure)
     if limits is None or not isfinite(figure.value):
         return ""
+    if 0 < figure.count < FEWEST:
+        return "undecided"
     low = figure.low if isfinite(figure.low) else figure.value
     high = figure.high if isfinite(figure.high) else figure.value
     if limits[0] <= low and high <= limits[1]:

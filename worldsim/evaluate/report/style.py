@@ -35,6 +35,7 @@ table { border-collapse: collapse; font-size: .92rem; margin: .6rem 0; min-width
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--soft); font-size: .85rem; white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td small { display: block; color: var(--soft); font-size: .78rem; white-space: nowrap; }
 td .note { display: block; max-width: 52ch; }
 .tag { font-weight: 600; white-space: nowrap; }
 .reached, .better { color: var(--good); } .missed, .worse { color: var(--bad); }
@@ -60,7 +61,7 @@ svg text { fill: var(--soft); font-size: 12px; } .grid { stroke: var(--line); st
 .labels { grid-auto-rows: 1fr; align-items: center; }
 .film img { display: block; width: 100%; height: auto; image-rendering: pixelated; border-radius: 3px; }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--link); }
-@media (max-width: 40rem) { .film { min-width: 44rem; } }
+@media (max-width: 40rem) { .film { min-width: 44rem; } th, td { padding-right: .6rem; } }
 @media print { body { max-width: none; } h2 { break-after: avoid; } figure { break-inside: avoid; } }
 """
 

@@ -9,7 +9,7 @@ from worldsim.atomic import sync_folder, write_file
 from worldsim.errors import ResourceLimitError
 from worldsim.evaluate.report.card import STRIP_FILE, card_figures, card_strip
 from worldsim.evaluate.report.difference import compare
-from worldsim.evaluate.report.document import REPORT_FILE, Document, document, to_text
+from worldsim.evaluate.report.document import REPORT_FILE, STRIPS, Document, document, to_text
 from worldsim.evaluate.report.page import report_page
 from worldsim.evaluate.report.shipped import previous_report
 from worldsim.evaluate.report.verdicts import lines
@@ -36,6 +36,9 @@ def write_report(report: Report, out: Path) -> Document:
         files[STRIP_FILE] = picture.png
     files[REPORT_FILE] = to_text(doc).encode()  # last: it makes the folder a report
     _write(out, files)
+    for old in (out / STRIPS).glob("*.png"):
+        if f"{STRIPS}/{old.name}" not in files:
+            old.unlink()
     return doc
 
 
