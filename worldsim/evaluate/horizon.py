@@ -33,21 +33,23 @@ TEXT = (
 
 
 def scenarios(suite: Suite) -> list[Scenario]:
-    """The explorer's episodes, more short beginnings, and the beginnings under actions of other episodes."""
-    play, starts, shuffled = (suite.count(part) for part in ("play", "starts", "shuffled"))
-    first, context = suite.first_seed, suite.context
-    episodes = [explored(first + i, "explorer", play.frames, context=context) for i in range(play.episodes)]
-    short = [
-        explored(first + play.episodes + i, "explorer", starts.frames, context=context)
-        for i in range(starts.episodes)
+    """The explorer's episodes, and the beginnings of the first ones under actions of the next ones."""
+    honest, shuffled = honest_episodes(suite), suite.count("shuffled")
+    count = min(shuffled.episodes, len(honest)) if len(honest) > 1 else 0
+    return [
+        *honest,
+        *(_misled(honest[i], honest[(i + 1) % len(honest)], shuffled.frames) for i in range(count)),
     ]
-    honest = [*episodes, *short]
-    told = [
-        _misled(honest[i], honest[(i + 1) % len(honest)], shuffled.frames)
-        for i in range(min(shuffled.episodes, len(honest)))
-        if len(honest) > 1
+
+
+def honest_episodes(suite: Suite) -> list[Scenario]:
+    """The explorer's episodes, then more short beginnings of other worlds."""
+    play, starts = suite.count("play"), suite.count("starts")
+    lengths = [play.frames] * play.episodes + [starts.frames] * starts.episodes
+    return [
+        explored(suite.first_seed + i, "explorer", frames, context=suite.context)
+        for i, frames in enumerate(lengths)
     ]
-    return [*honest, *told]
 
 
 def _misled(scenario: Scenario, other: Scenario, frames: int) -> Scenario:

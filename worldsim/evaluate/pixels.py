@@ -45,25 +45,18 @@ def ssim(a: Frames, b: Frames) -> NDArray[np.float64]:
 
 
 def detail(frames: Frames, hidden: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean absolute Laplacian of luma, `[n]` in grey levels, where `hidden` `[H, W]` (the HUD) is not near."""
-    shown = ~_grown(hidden)[1:-1, 1:-1]
-    values = []
-    for frame in frames:
-        g = grey(frame)
-        around = g[:-2, 1:-1] + g[2:, 1:-1] + g[1:-1, :-2] + g[1:-1, 2:]
-        values.append(np.abs(around - 4 * g[1:-1, 1:-1])[shown].mean())
-    return np.array(values, np.float64)
+    """Mean absolute Laplacian of luma, `[n]` in grey levels, away from where `hidden` `[H, W]` (the HUD) is."""
+    return np.array([laplacian(grey(frame), ~hidden) for frame in frames], np.float64)
+
+
+def laplacian(luma: NDArray[np.float32], shown: NDArray[np.bool_]) -> float:
+    """Mean absolute Laplacian of one picture `[H, W]`, of pixels whose four neighbours are `shown` as well."""
+    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    kept = shown[1:-1, 1:-1] & shown[:-2, 1:-1] & shown[2:, 1:-1] & shown[1:-1, :-2] & shown[1:-1, 2:]
+    return float(np.abs(around - 4 * luma[1:-1, 1:-1])[kept].mean())
 
 
 def _blur(x: torch.Tensor) -> torch.Tensor:
     taps = torch.exp(-((torch.arange(11) - 5.0) ** 2) / (2 * 1.5**2))
     taps = taps / taps.sum()
     return F.conv2d(F.conv2d(x, taps.view(1, 1, 11, 1)), taps.view(1, 1, 1, 11))
-
-
-def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask one pixel wider on all sides."""
-    padded = np.pad(mask, 1)
-    height, width = mask.shape
-    near = [padded[y : y + height, x : x + width] for y in range(3) for x in range(3)]
-    return np.asarray(np.any(near, 0))

@@ -57,6 +57,25 @@ def bootstrap_of(
     return value, float(low), float(high)
 
 
+def bootstrap_over(
+    statistic: Callable[[NDArray[np.int64]], float], n: int, seed: int = 0, draws: int = 200
+) -> tuple[float, float, float]:
+    """Any statistic of n episodes with its 95 % interval; slower than the others.
+
+    Args:
+        statistic: takes indices of episodes, repeats allowed.
+    """
+    if n == 0:
+        return nan, nan, nan
+    value = statistic(np.arange(n))
+    found = np.array([statistic(picks) for picks in _picks(n, seed, draws)]) if n > 1 else np.empty(0)
+    found = found[np.isfinite(found)]
+    if len(found) < draws // 2:
+        return value, nan, nan
+    low, high = np.quantile(found, (0.025, 0.975))
+    return value, float(low), float(high)
+
+
 def bootstrap_ratio(above: ArrayLike, below: ArrayLike, seed: int = 0) -> tuple[float, float, float]:
     """Ratio of sums over episodes with its 95 % interval: rates where episodes weigh by their length."""
     return bootstrap_of(_ratio, above, below, seed=seed)
