@@ -61,23 +61,23 @@ def _measure(options: EvaluateOptions) -> Any:
     from worldsim.bench.report import machine
     from worldsim.evaluate.probes import load_probes
     from worldsim.evaluate.run import evaluate
-    from worldsim.evaluate.suite import METRICS, find_metric, find_suite
+    from worldsim.evaluate.suite import METRICS, PIXELS_ONLY, find_metric, find_suite
 
     for name, value in (("steps", options.steps), ("batch", options.batch)):
         if value is not None and not 1 <= value <= 256:
             raise ConfigError(f"--{name}: got {value}, expected 1 to 256")
     for name in options.only:
         find_metric(name)
-    facts = machine()
+    facts, metrics = machine(), options.only or METRICS
     with _Bar() as bar:
         return evaluate(
             options.world,
             find_suite(options.suite),
-            metrics=options.only or METRICS,
+            metrics=metrics,
             steps=options.steps,
             device=options.device,
             batch=options.batch,
-            probes=load_probes(),
+            probes=None if set(metrics) <= set(PIXELS_ONLY) else load_probes(),
             machine=f"{facts['cpu']}, {facts['cores']} cores, load {facts['load']}",
             command=_command(options),
             progress=bar.update,

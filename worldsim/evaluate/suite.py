@@ -22,6 +22,9 @@ METRICS: tuple[str, ...] = (
 )  # fmt: skip
 """Modules of this package, each with `scenarios(suite)` and `measure(rollouts, probes)`."""
 
+PIXELS_ONLY = ("horizon", "counterfactual", "drift", "uncertainty", "latency")
+"""Metrics that ask no probe."""
+
 
 class Metric(Protocol):
     """What a metric's module has."""
