@@ -20,6 +20,7 @@ LINES = {
     "record_and_read.py": "--steps 24 --out OUT/recorded",
     "dream_random.py": "--world WORLD --ticks 8 --every 2 --out OUT/dream.png",
     "train_tiny_world.py": "--out OUT/tiny " + " ".join(f"--set {change}" for change in TINY.split()),
+    "evaluate_world.py": "--world WORLD --episodes 2 --frames 6 --out OUT/report",
     "custom_policy.py": "--world WORLD --ticks 12",
 }
 
