@@ -131,7 +131,7 @@ def test_targets_in_words(words: str, unit: str, expected: tuple[float, float] |
         (0.95, 0.85, 0.97, "undecided"),
         (0.80, 0.70, 0.88, "missed"),
         (0.95, nan, nan, "reached"),
-        (nan, nan, nan, ""),
+        (nan, nan, nan, "unmeasured"),
     ],
 )
 def test_status_asks_the_whole_interval(value: float, low: float, high: float, expected: str) -> None:

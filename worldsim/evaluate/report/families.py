@@ -41,7 +41,7 @@ def family_table(kept: Sequence[Family]) -> str:
     if not kept:
         return ""
     numbers = sorted({n for family in kept for n in family.members})
-    heads = [("", "at"), *(("n", str(n)) for n in numbers)]
+    heads = [("", "figure at"), *(("n", str(n)) for n in numbers)]
     return table(heads, [[_name(f), *(_value(f, n) for n in numbers)] for f in kept])
 
 
@@ -62,12 +62,16 @@ def _value(family: Family, n: int) -> Cell:
     if not isfinite(figure.value):
         return "n", NONE
     small = [
-        text
-        for text in (interval(figure).replace(NONE, ""), f"n {figure.count:,}" * bool(figure.count))
-        if text
+        ", ".join(text for text in (_interval(figure), f"n {figure.count:,}" * bool(figure.count)) if text)
     ]
     if figure.reach:
         small.append(f"{escape(figure.reach)}: {tag(status(figure))}")
     if len({member.note for member in family.members.values()}) > 1 and figure.note:
         small.append(escape(figure.note))
-    return "n", f"{number(figure.value)}{''.join(f'<small>{line}</small>' for line in small)}"
+    lines = "".join(f"<small>{line}</small>" for line in small if line)
+    return "n", f"{number(figure.value)}{lines}"
+
+
+def _interval(figure: Figure) -> str:
+    text = interval(figure)
+    return "" if text == NONE else text

@@ -9,6 +9,7 @@ from worldsim.evaluate.report.document import Document
 from worldsim.evaluate.report.families import families, family_table
 from worldsim.evaluate.report.number import interval, with_unit
 from worldsim.evaluate.report.parts import (
+    Cell,
     charts,
     facts,
     figure_name,
@@ -31,9 +32,9 @@ world, which is given the first frames and then dreams on under the same actions
 <em>game</em> and <em>dream</em> in a strip show the same moments.</p>
 <p>The interval beside a value holds the true mean with 95 % confidence; it is taken over whole episodes,
 because frames of one episode resemble each other. A target is <em>reached</em> or <em>missed</em> when the
-whole interval says so, and <em>undecided</em> when the interval crosses it: measure more episodes with
-<code>--suite full</code>. A dash means that nothing was measured. Strips called worst and median are picked
-by the figure that their caption names, not by hand.</p>
+whole interval says so, and <em>undecided</em> when the interval crosses it or fewer than five
+episodes stand behind it: measure more with <code>--suite full</code>. A dash means that nothing
+was measured. Strips called worst and median are picked by the figure that their caption names, not by hand.</p>
 """
 
 
@@ -77,26 +78,32 @@ def _targets(report: Report) -> str:
     rows = targets(report)
     if not rows:
         return ""
-    order: tuple[Status, ...] = ("reached", "missed", "undecided")
+    order: tuple[Status, ...] = ("reached", "missed", "undecided", "unmeasured")
+    counts = {word: sum(state == word for _, _, state in rows) for word in order}
     tiles = "".join(
-        f"<li><b>{sum(state == word for _, _, state in rows)}</b>{tag(word)}</li>" for word in order
+        f"<li><b>{count}</b>{tag(word)}</li>"
+        for word, count in counts.items()
+        if count or word != "unmeasured"
     )
-    cells = [
-        [
-            ("", f'<a href="#{escape(section.key)}">{escape(section.title)}</a>'),
-            ("", figure_name(figure)),
-            ("n", escape(with_unit(figure))),
-            ("n", interval(figure)),
-            ("", escape(figure.reach)),
-            ("", tag(state)),
-        ]
-        for section, figure, state in rows
-    ]
     heads = [("", "metric"), ("", "figure"), ("n", "value"), ("n", "95 %"), ("", "target"), ("", "")]
+    cells, before = [], None
+    for section, figure, state in rows:
+        cells.append([("", "" if section is before else _link(section)), *_target(figure, state)])
+        before = section
     return (
         f'<section id="targets"><h2>Targets</h2><p>{len(rows)} figures have a target.</p>'
         f'<ul class="tiles">{tiles}</ul>{table(heads, cells)}</section>'
     )
+
+
+def _link(section: Section) -> str:
+    return f'<a href="#{escape(section.key)}">{escape(section.title)}</a>'
+
+
+def _target(figure: Figure, state: Status) -> list[Cell]:
+    value = escape(with_unit(figure))
+    reach = f'<span class="whole">{escape(figure.reach)}</span>'
+    return [("", figure_name(figure)), ("n", value), ("n", interval(figure)), ("", reach), ("", tag(state))]
 
 
 def _failures(report: Report) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from worldsim.evaluate.result import Figure
 
-Status = Literal["reached", "missed", "undecided", ""]
+Status = Literal["reached", "missed", "undecided", "unmeasured", ""]
 
 FEWEST = 5
 """Episodes below which nothing is decided."""
@@ -41,11 +41,13 @@ def bounds(figure: Figure) -> tuple[float, float] | None:
 def status(figure: Figure) -> Status:
     """Reached or missed with the whole interval, undecided where it crosses the target, "" without a target.
 
-    Fewer than `FEWEST` episodes decide nothing: their interval is not to be believed.
+    Fewer than `FEWEST` episodes decide nothing: their interval is not to be believed. Unmeasured: no value.
     """
     limits = bounds(figure)
-    if limits is None or not isfinite(figure.value):
+    if limits is None:
         return ""
+    if not isfinite(figure.value):
+        return "unmeasured"
     if 0 < figure.count < FEWEST:
         return "undecided"
     low = figure.low if isfinite(figure.low) else figure.value

@@ -37,9 +37,9 @@ th { font-weight: 600; color: var(--soft); font-size: .85rem; white-space: nowra
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td small { display: block; color: var(--soft); font-size: .78rem; white-space: nowrap; }
 td .note { display: block; max-width: 52ch; }
-.tag { font-weight: 600; white-space: nowrap; }
+.whole { white-space: nowrap; } .tag { font-weight: 600; white-space: nowrap; }
 .reached, .better { color: var(--good); } .missed, .worse { color: var(--bad); }
-.undecided, .unclear, .mixed, .changed { color: var(--open); } .even { color: var(--soft); }
+.undecided, .unmeasured, .unclear, .mixed, .changed { color: var(--open); } .even { color: var(--soft); }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 .charts figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: .75rem; }
