@@ -150,10 +150,31 @@ def test_a_number_alone_has_to_be_met_and_few_episodes_decide_nothing() -> None:
 
 def test_families_stand_side_by_side() -> None:
     names = ("psnr_1", "ssim_1", "psnr_16", "gain", "ssim_x")
-    kept, rest = families([Figure(name, 1.5, unit="dB", reach="at least 1") for name in names])
-    assert [(f.stem, list(f.members)) for f in kept] == [("psnr", [1, 16])]
+    (rows,), rest = families([Figure(name, 1.5, unit="dB", reach="at least 1") for name in names])
+    assert [(row.stem, list(row.members)) for row in rows] == [("psnr", ["1", "16"])]
     assert [f.name for f in rest] == ["ssim_1", "gain", "ssim_x"]
-    assert family_table(kept).count("1.50<small>") == 2 and family_table([]) == ""
+    assert family_table(rows).count("1.50<small>") == 2
+    assert families([]) == ([], [])
+
+
+def test_families_by_word_need_two_rows_of_one_unit() -> None:
+    players = [
+        Figure(f"{what}_{who}", 1.0, unit=what) for what in ("survival", "slope") for who in ("a", "b", "c")
+    ]
+    (rows,), rest = families(players)
+    assert [(row.stem, list(row.members)) for row in rows] == [
+        ("survival", ["a", "b", "c"]),
+        ("slope", ["a", "b", "c"]),
+    ]
+    assert not rest
+    ways = [Figure(f"{way}_{what}", 1.0, unit=what) for way in ("turn", "walk") for what in ("kept", "psnr")]
+    (rows,), rest = families([*ways, Figure("walk_far", nan)])
+    assert [(row.stem, list(row.members)) for row in rows] == [
+        ("kept", ["turn", "walk"]),
+        ("psnr", ["turn", "walk"]),
+    ]
+    assert [f.name for f in rest] == ["walk_far"]
+    assert families([Figure("f1_attack", 1.0), Figure("f1_use", 1.0)])[0] == []
 
 
 def test_numbers_are_short_and_honest() -> None:
@@ -339,6 +360,7 @@ def test_charts_leave_gaps_and_survive_flat_lines() -> None:
     )
     assert "nan" not in chart(Curve("c", [5], {"a": [0.0]}))
     assert ticks(0, 64, 6)[0] == 0 and ticks(0, 64, 6)[-1] >= 64
+    assert ticks(1, 4, 6, whole=True) == [1, 2, 3, 4]
     assert ticks(3, 3, 5)[0] <= 3 <= ticks(3, 3, 5)[-1]
 
 

@@ -21,7 +21,8 @@ def chart(curve: Curve) -> str:
     xs = [v for v in curve.x if isfinite(v)]
     if not points or not xs:
         return '<p class="none">Nothing was measured here.</p>'
-    across, up = ticks(min(xs), max(xs), 6), ticks(min(points), max(points), 5)
+    whole = all(float(x).is_integer() for x in xs)
+    across, up = ticks(min(xs), max(xs), 6, whole=whole), ticks(min(points), max(points), 5)
     x0, x1 = min(*xs, across[0]), max(*xs, across[-1])
     y0, y1 = min(*points, up[0]), max(*points, up[-1])
 
@@ -62,12 +63,14 @@ def legend(curve: Curve) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def ticks(low: float, high: float, wanted: int) -> list[float]:
-    """Round numbers (1, 2, 2.5 or 5 times a power of ten) that enclose or nearly enclose the range."""
+def ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> list[float]:
+    """Round numbers (1, 2, 2.5 or 5 times a power of ten, integers if `whole`) that enclose the range."""
     span = (high - low) or abs(high) or 1.0
-    raw = span / max(1, wanted)
+    raw = max(span / max(1, wanted), 1.0 if whole else 0.0)
     power = 10.0 ** floor(log10(raw))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+    step = next(
+        m * power for m in ((1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)) if m * power >= raw * 0.999
+    )
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
     return [round(i * step, 10) for i in range(first, last + 1)]
 

@@ -118,10 +118,10 @@ def _against(previous: Report, report: Report) -> str:
 
 
 def _section(section: Section, doc: Document) -> str:
-    kept, single = families(section.figures)
+    tables, single = families(section.figures)
     return (
         f'<section id="{escape(section.key)}"><h2>{escape(section.title)}</h2><p>{escape(section.text)}</p>'
-        f"{family_table(kept)}{figures_table(single)}{charts(section.curves)}"
+        f"{''.join(family_table(rows) for rows in tables)}{figures_table(single)}{charts(section.curves)}"
         f"{''.join(strip(picture) for picture in doc.of(section.key))}</section>"
     )
 

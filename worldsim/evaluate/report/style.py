@@ -35,7 +35,8 @@ table { border-collapse: collapse; font-size: .92rem; margin: .6rem 0; min-width
 th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--soft); font-size: .85rem; white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td small { display: block; color: var(--soft); font-size: .78rem; white-space: nowrap; }
+td small { display: block; color: var(--soft); font-size: .78rem; white-space: normal;
+  min-width: 7.5rem; max-width: 16rem; margin-left: auto; }
 td .note { display: block; max-width: 52ch; }
 .whole { white-space: nowrap; } .tag { font-weight: 600; white-space: nowrap; }
 .reached, .better { color: var(--good); } .missed, .worse { color: var(--bad); }
