@@ -21,9 +21,10 @@ def chart(curve: Curve) -> str:
     xs = [v for v in curve.x if isfinite(v)]
     if not points or not xs:
         return '<p class="none">Nothing was measured here.</p>'
-    whole = all(float(x).is_integer() for x in xs)
-    across, up = ticks(min(xs), max(xs), 6, whole=whole), ticks(min(points), max(points), 5)
-    x0, x1 = min(*xs, across[0]), max(*xs, across[-1])
+    flat = min(points) == max(points)
+    across = ticks(min(xs), max(xs), 6, whole=all(float(x).is_integer() for x in xs))
+    up = ticks(min(*points, 0.0), max(*points, 0.0), 5) if flat else ticks(min(points), max(points), 5)
+    x0, x1 = min(xs), max(xs)
     y0, y1 = min(*points, up[0]), max(*points, up[-1])
 
     def px(x: float) -> float:
