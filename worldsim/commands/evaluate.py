@@ -32,8 +32,10 @@ class EvaluateOptions:
     """Torch device, such as cuda."""
     batch: int = 8
     """Dreams beside each other; what one frame takes (latency) is measured alone."""
+    standard: bool = False
+    """Also LPIPS, FID and FVD, which need the extra `metrics` and the networks' weights."""
     compare: tuple[str, ...] = ()
-    """Two folders with a report, or worlds that ship one: set them side by side; measures nothing."""
+    """Two reports (folders, or worlds that ship one) or two worlds: set side by side; worlds are measured first."""
 
 
 def run(options: EvaluateOptions) -> int:
@@ -51,24 +53,28 @@ def run(options: EvaluateOptions) -> int:
     out = Path(options.out)
     write_report(report, out)
     print(_table(report))
-    for name, why in report.failed.items():
-        print(f"worldsim: {name}: could not be measured: {why}", file=sys.stderr)
+    _complain(report)
     print(f"{out / 'report.html'}: {report.frames} frames dreamt, {report.seconds:.0f} s")
     return 1 if report.failed else 0
+
+
+def _complain(report: Any) -> None:
+    for name, why in report.failed.items():
+        print(f"worldsim: {name}: could not be measured: {why}", file=sys.stderr)
 
 
 def _measure(options: EvaluateOptions) -> Any:
     from worldsim.bench.report import machine
     from worldsim.evaluate.probes import load_probes
     from worldsim.evaluate.run import evaluate
-    from worldsim.evaluate.suite import METRICS, PIXELS_ONLY, find_metric, find_suite
+    from worldsim.evaluate.suite import METRICS, PIXELS_ONLY, STANDARD, find_metric, find_suite
 
     for name, value in (("steps", options.steps), ("batch", options.batch)):
         if value is not None and not 1 <= value <= 256:
             raise ConfigError(f"--{name}: got {value}, expected 1 to 256")
     for name in options.only:
         find_metric(name)
-    facts, metrics = machine(), options.only or METRICS
+    facts, metrics = machine(), (options.only or METRICS) + STANDARD * options.standard
     with _Bar() as bar:
         return evaluate(
             options.world,
@@ -88,22 +94,58 @@ def _command(options: EvaluateOptions) -> str:
     """The command that gives the same report."""
     words = ["worldsim", "evaluate", "--world", options.world, "--suite", options.suite]
     words += ["--only", *options.only] if options.only else []
+    words += ["--standard"] if options.standard else []
     words += ["--steps", str(options.steps)] if options.steps is not None else []
     words += ["--device", options.device] if options.device != "cpu" else []
     return shlex.join([*words, "--out", options.out])
 
 
 def _compare(options: EvaluateOptions) -> int:
-    from worldsim.evaluate.report import read_document, write_comparison
-    from worldsim.locate import WORLDS, shipped_worlds
+    from worldsim.evaluate.report import write_comparison
 
     if len(options.compare) != 2:
-        raise UsageError(f"--compare: got {len(options.compare)} reports, expected two folders")
-    paths = [WORLDS / text if text in shipped_worlds() else Path(text) for text in options.compare]
-    first, second = (read_document(path) for path in paths)
-    print(write_comparison(first, second, Path(options.out)))
-    print(f"{Path(options.out) / 'comparison.html'}")
+        raise UsageError(f"--compare: got {len(options.compare)} names, expected two reports or worlds")
+    out = Path(options.out)
+    paths = [_reported(text) for text in options.compare]
+    first, second = (
+        _document(text, path, options, out / name)
+        for text, path, name in zip(options.compare, paths, ("first", "second"))
+    )
+    print(write_comparison(first, second, out))
+    print(f"{out / 'comparison.html'}")
     return 0
+
+
+def _reported(text: str) -> Path | None:
+    """Where a report lies that goes by this name; None for a world without one of its own.
+
+    Raises:
+        UsageError: neither a report nor a world.
+    """
+    from worldsim.checkpoint import load_checkpoint
+    from worldsim.evaluate.report.document import REPORT_FILE, read_document
+    from worldsim.locate import CONFIG_FILE, WORLDS, find_world, shipped_worlds
+
+    path = WORLDS / text if text in shipped_worlds() else Path(text)
+    if path.suffix == ".json":
+        return path
+    if not (path / REPORT_FILE).exists():
+        find_world(text)
+        return None
+    if not (path / CONFIG_FILE).exists():
+        return path
+    # a report travels with the folder when a world is trained on: then it speaks of other weights
+    return path if read_document(path).report.world_hash == load_checkpoint(path).hash else None
+
+
+def _document(text: str, path: Path | None, options: EvaluateOptions, folder: Path) -> Any:
+    from worldsim.evaluate.report import read_document, write_report
+
+    if path is not None:
+        return read_document(path)
+    report = _measure(dataclasses.replace(options, world=text, out=str(folder), compare=()))
+    _complain(report)
+    return write_report(report, folder)
 
 
 def _table(report: Any) -> str:

@@ -15,7 +15,7 @@ from worldsim.evaluate.dreamer import Dreamer, WorldDreamer
 from worldsim.evaluate.plan import Plan
 from worldsim.evaluate.result import Report, Section
 from worldsim.evaluate.rollout import Progress, Rollout, roll
-from worldsim.evaluate.suite import METRICS, Suite, find_metric
+from worldsim.evaluate.suite import METRICS, STANDARD, Suite, find_metric
 from worldsim.evaluate.twin import GAME, play
 from worldsim.sim.simulator import SimulatorConfig
 from worldsim.sim.world import load_world
@@ -54,7 +54,7 @@ def survey(
         progress: told (frames dreamt, frames in all, metric).
         strict: raise a metric's mistake, in place of noting it and going on with the others.
     """
-    chosen = [name for name in METRICS if name in metrics]
+    chosen = [name for name in (*METRICS, *STANDARD) if name in metrics]
     plan = Plan({name: find_metric(name).scenarios(suite) for name in chosen})
     found, dreamt = Survey(), _Dreamt(dreamer, plan, engine, batch)
     for name in chosen:

@@ -22,8 +22,10 @@ METRICS: tuple[str, ...] = (
 )  # fmt: skip
 """Modules of this package, each with `scenarios(suite)` and `measure(rollouts, probes)`."""
 
-PIXELS_ONLY = ("horizon", "counterfactual", "drift", "uncertainty", "latency")
+PIXELS_ONLY = ("horizon", "counterfactual", "drift", "uncertainty", "latency", "standard")
 """Metrics that ask no probe."""
+STANDARD: tuple[str, ...] = ("standard",)
+"""Metrics that are measured only when asked for: they need the extra `metrics`."""
 
 
 class Metric(Protocol):
@@ -110,7 +112,7 @@ def find_metric(name: str) -> Metric:
     Raises:
         UsageError: no such metric.
     """
-    if name not in METRICS:
-        raise UsageError(f"metric: got {name!r}, expected one of {', '.join(METRICS)}")
+    if name not in (*METRICS, *STANDARD):
+        raise UsageError(f"metric: got {name!r}, expected one of {', '.join((*METRICS, *STANDARD))}")
     module: ModuleType = importlib.import_module(f"worldsim.evaluate.{name}")
     return cast(Metric, module)
