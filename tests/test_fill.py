@@ -1,10 +1,14 @@
-"""Holes are continued smoothly from what is around them."""
+"""Holes are continued from what is around them: small ones smoothly, large ones with detail."""
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 
-from worldsim.model.fill import composite, pull_push
+from worldsim.model.camera import encode_depth, tangents
+from worldsim.model.fill import composite, copy_torch, go_on, pull_push
 
 
 def test_known_pixels_stay_and_holes_take_after_their_neighbours() -> None:
@@ -28,3 +32,58 @@ def test_the_first_layer_lies_on_top() -> None:
     known[:, 0, :, 0, 0] = known[:, 1, :, 0] = 1
     out, seen = composite(layers, known)
     assert out[0, 0].tolist() == [[1, 2], [0, 0]] and seen[0, 0].tolist() == [[1, 1], [0, 0]]
+
+
+def view(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sky over textured ground, with depth codes, and a mask that knows all."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.rand(2, 4, 96, 160, generator=generator) * 0.2 - 0.5
+    pixels[:, :3, :48] = 0.8
+    pixels[:, 3, :48] = 1.0
+    return pixels, torch.ones(2, 1, 96, 160)
+
+
+def test_a_gap_at_the_side_goes_on_at_its_height() -> None:
+    pixels, known = view()
+    known[..., 130:] = 0
+    begun, now = go_on(pixels * known, known, torch.zeros(2))
+    assert now[..., 130:].mean() > 0.85, "nearly all of it"
+    assert torch.equal(begun[..., :130], pixels[..., :130]), "what is known stays"
+    assert (begun[:, :3, 4:44, 130:] - 0.8).abs().max() < 1e-4, "sky goes on as sky"
+    ground = begun[:, :3, 60:80, 132:150]
+    assert ground.std() > 0.5 * pixels[:, :3, 60:80, :130].std() and ground.max() < 0, (
+        "and ground with its detail"
+    )
+
+
+def test_level_ground_goes_on_level() -> None:
+    pixels, known = view()
+    tan_y = tangents(96, 160)[1]
+    y = ((torch.arange(96) + 0.5) / 96 * 2 - 1) * tan_y
+    sinks = y * math.cos(math.radians(10)) + math.sin(math.radians(10))  # of each row's ray, a block ahead
+    pixels[:, 3] = encode_depth(1.6 / sinks.clamp(min=1.6 / 512))[:, None]
+    known[:, :, 76:] = 0
+    begun, now = go_on(pixels * known, known, torch.full((2,), 10.0))
+    assert now[:, :, 76:].mean() > 0.8
+    off = (begun[:, 3] - pixels[:, 3]).abs() * now[:, 0]
+    assert off.max() < 0.02, "the eye is 1.6 blocks above all of it"
+
+
+def test_small_holes_are_not_gaps() -> None:
+    pixels, known = view()
+    known[..., 20:70, 60:64] = 0
+    begun, now = go_on(pixels, known, torch.zeros(2))
+    assert begun is pixels and now is known
+
+
+@pytest.mark.parametrize("pitch", [-80.0, -20.0, 0.0, 35.0, 80.0])
+def test_both_implementations_agree(pitch: float) -> None:
+    pixels, known = view()
+    known[0, :, :, :50] = known[0, :, 80:] = known[1, :, 70:] = known[1, :, :, 120:] = 0
+    at = torch.tensor([pitch, pitch + 5])
+    gap = (known < 0.5) & (torch.nn.functional.avg_pool2d(known, 15, 1, 7) < 0.5)
+    compiled, a = go_on(pixels * known, known, at)
+    plain, b = copy_torch(pixels * known, known, gap, at)
+    both = a * b
+    assert float((a - b).abs().mean()) < 1e-3
+    assert float(((compiled - plain) * both).abs().max()) < 1e-3

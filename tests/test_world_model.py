@@ -23,7 +23,10 @@ def example(**changes: float) -> Example:
     clips = ClipTensors(tiny_clips(), CPU)
     generator = torch.Generator().manual_seed(0)
     t = torch.full((2,), 8)
-    return build_example(clips, t, replace(plain, **changes), slots=4, history=4, generator=generator)
+    usable = torch.ones(H, W, dtype=torch.bool)
+    return build_example(
+        clips, t, replace(plain, **changes), usable=usable, slots=4, history=4, generator=generator
+    )
 
 
 def predict(model: WorldModel, e: Example, *, level: float = 1.0, size: float = 0.0) -> torch.Tensor:

@@ -20,7 +20,7 @@ from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.world_model import Held
 from worldsim.text import embed_captions
 
-from .grounding import SHRINK, grounding, shrink
+from .grounding import SHRINK, agreement, grounding, shrink
 
 SIGNAL_SCALE = (1.0, 1.0, 1.0, 1.0, 20.0, 1.0, 8.0)
 """What each of `episode.SIGNALS` is divided by."""
@@ -139,14 +139,16 @@ class ClipTensors:
         Args:
             frame: uint8 `[B, H, W, 3]`.
             depth: `[B, 1, H, W]` blocks.
-            grounding: `[B, 1, H, W]`, see `grounding.grounding`.
+            grounding: `[B, 1, H, W]`, see `grounding.grounding`; less is kept where the dream left the truth.
         """
         if self.frames is self.true_frames:
             self.frames, self.depth_blocks = self.frames.clone(), self.depth_blocks.clone()
         self.frames[self.rows, t] = frame
         self.depth_blocks[self.rows, t] = depth[:, 0].to(self.depth_blocks.dtype)
         self.coarse[self.rows, t] = shrink_depth(depth[:, 0])
-        self.ground[self.rows, t] = (shrink(grounding)[:, 0] * 255).round().to(torch.uint8)
+        off = frames_to_float(frame) - frames_to_float(self.true_frames[self.rows, t])
+        kept = shrink(torch.minimum(grounding, agreement(off)))
+        self.ground[self.rows, t] = (kept[:, 0] * 255).round().to(torch.uint8)
 
 
 def build_example(

@@ -17,13 +17,14 @@ from worldsim.model.camera import NEAR, relative_pose
 from worldsim.model.references import References
 from worldsim.model.warp import warp
 
+_CLOSE, _APART = 0.06, 0.26
 SHRINK = 2
 """Grounding is kept at a half of the frame's resolution."""
 
 
 @torch.no_grad()
 def grounding(references: References, known: Tensor, pose: Tensor, usable: Tensor) -> Tensor:
-    """What the view from `pose` `[B, 5]` can know: `[B, 1, H, W]` in [0, 1], 1 over the HUD.
+    """What the view from `pose` `[B, 5]` can know: `[B, 1, H, W]` in [0, 1]; the HUD follows from the newest frame.
 
     Args:
         known: `[B, R, 1, H / 2, W / 2]` the references' own grounding.
@@ -38,7 +39,18 @@ def grounding(references: References, known: Tensor, pose: Tensor, usable: Tenso
     carried = seen.frames[:, :1].clamp(0, 1) * scale * seen.known
     carried = carried.unflatten(0, (batch, slots)) * references.valid[:, :, None, None, None]
     best = F.interpolate(carried.amax(1), scale_factor=SHRINK, mode="nearest")
-    return torch.where(usable, best, torch.ones_like(best))
+    newest = F.interpolate(known[:, 0], scale_factor=SHRINK, mode="nearest")
+    return torch.where(usable, best, newest * references.valid[:, :1, None, None])
+
+
+def agreement(off: Tensor) -> Tensor:
+    """How far a dreamt frame may still pass for the truth, by its error `[B, 3, H, W]` in units of [-1, 1].
+
+    Once a dream shows another thing than the game, what follows from it is invention, however well
+    it was seen before.
+    """
+    size = F.avg_pool2d(off.abs().mean(1, keepdim=True), 3, 1, 1)
+    return (1 - (size - _CLOSE) / (_APART - _CLOSE)).clamp(0, 1)
 
 
 def shrink(pixels: Tensor) -> Tensor:

@@ -34,11 +34,11 @@ class ObjectiveConfig:
     """Largest noise level of the references; half of the rows have none."""
     unknown: float = 3.0
     """Additional weight of pixels that no reference shows: few, and the hardest."""
-    invented: float = 0.1
+    invented: float = 0.02
     """Weight, as a share of the others', of pixels that nothing true determines: the game's frame is one of
     many right answers there."""
-    steady: float = 0.2
-    """Weight of keeping to what was invented before, where references show it."""
+    steady: float = 0.3
+    """Weight of keeping to what was invented before, and to beginnings of it (`fill.go_on`)."""
     l1: float = 0.1
     """Weight of the absolute error beside the squared one."""
     depth: float = 0.5
@@ -61,6 +61,8 @@ class Outcome:
     parts: dict[str, Tensor]
     latents: Tensor
     prediction: Prediction
+    unknown: Tensor
+    """`[B, P, h, w]`, 1 where no reference shows anything."""
 
 
 def world_loss(
@@ -93,7 +95,9 @@ def world_loss(
     parts = _losses(model, example, prediction, target, level, context, config)
     parts["steady"] = config.steady * _steady(model, example, prediction, context, clean)
     parts["motion"] = config.motion * _motion(model, example)
-    return Outcome(torch.stack(list(parts.values())).sum(), parts, prediction.latents, prediction)
+    return Outcome(
+        torch.stack(list(parts.values())).sum(), parts, prediction.latents, prediction, context.unknown
+    )
 
 
 def _context(
@@ -170,10 +174,14 @@ def _losses(
 def _steady(
     model: WorldModel, example: Example, prediction: Prediction, context: Context, clean: Tensor
 ) -> Tensor:
-    """Departure from what the references show where they show what was invented."""
+    """Departure from what was invented before, or begun from what is seen elsewhere."""
     ground = F.pixel_unshuffle(example.grounding, model.factor)
-    shown = (1 - context.unknown) * (1 - ground) * clean[:, None, None, None]
-    frame = (prediction.latents - context.candidates[:, 0]).abs()
+    shown = torch.maximum(1 - context.unknown, context.begun) * (1 - ground) * clean[:, None, None, None]
+    # The HUD does not turn with the camera: it stays as the newest frame has it, the last candidate.
+    fixed = F.pixel_unshuffle((~model.usable).float()[None, None], model.factor)
+    stays = _per_latent(fixed, context.candidates[:, 0])
+    kept = torch.lerp(context.candidates[:, 0].float(), context.candidates[:, -1].float(), stays)
+    frame = (prediction.latents - kept).abs()
     depth = (prediction.depth - context.candidate_depth[:, 0]).abs()
     return (_per_latent(shown, frame) * frame).mean() + (shown * depth).mean()
 

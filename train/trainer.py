@@ -26,6 +26,7 @@ from .recipes import Recipe
 from .schedule import ema_decay, warmup_decay
 
 _BAD_STEPS = 3
+_ONCE_JUDGED = 0.2
 _CHUNK = 2
 """Frames of a long rollout that one optimiser step adds."""
 
@@ -148,7 +149,11 @@ class WorldTrainer:
         frame = self.model.tokenizer.decode(outcome.latents)
         depth = F.pixel_shuffle(outcome.prediction.depth, self.model.factor)
         invented, pitch = 1 - example.grounding, example.pose[:, 4]
-        pull = self.adversary.pull(frame, depth, pitch, invented)
+        # What was invented before was judged then: it is to stay, and only to gain detail as it comes near.
+        fresh = F.pixel_shuffle(outcome.unknown, self.model.factor)
+        pull = self.adversary.pull(
+            frame, depth, pitch, invented * (_ONCE_JUDGED + (1 - _ONCE_JUDGED) * fresh)
+        )
         t = torch.randint(0, real.length, (len(real.rows), 1), generator=self.generator).to(self.device)
         game = (real.frame(t)[:, 0], encode_depth(real.depth(t)[:, 0]), real.pose[real.rows, t[:, 0], 4])
         return pull, self.adversary.learn(game, (frame.detach(), depth.detach(), pitch), invented)

@@ -66,6 +66,8 @@ class Inputs:
     """`[B, R, P, h, w]` their depth codes, P pixels a cell."""
     known: Tensor
     """`[B, R, P, h, w]` in {0, 1}."""
+    begun: Tensor
+    """`[B, P, h, w]`, 1 where the first of `warped` shows in a gap what is seen elsewhere, see `fill.go_on`."""
     newest: Tensor
     """`[B, C, h, w]` newest frame as it stood."""
     newest_depth: Tensor
@@ -103,6 +105,8 @@ class Context:
     bias: Tensor
     unknown: Tensor
     """`[B, P, h, w]`, 1 where no reference shows anything: there the network has to invent."""
+    begun: Tensor
+    """`[B, P, h, w]`, 1 where it is given a beginning of that, with detail, in the first candidate."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,7 @@ class Denoiser(nn.Module):
             candidate_depth=torch.cat([i.warped_depth, i.newest_depth[:, None]], 1),
             bias=self._copy_bias(i),
             unknown=(1 - i.known.amax(1)) * (1 - i.fixed),
+            begun=i.begun * (1 - i.fixed),
         )
 
     def forward(
@@ -252,7 +257,8 @@ class Denoiser(nn.Module):
         colours, rest = divmod(self.channels, self.pixels)
         if rest or colours < 1:  # learned latents have no pixels to threshold
             return residual
-        threshold = calm * (1 - context.unknown).repeat(1, colours, 1, 1)
+        given = torch.maximum(1 - context.unknown, context.begun)
+        threshold = calm * given.repeat(1, colours, 1, 1)
         return residual.sign() * (residual.abs() - threshold).clamp(min=0)
 
     def _copy_bias(self, i: Inputs) -> Tensor:

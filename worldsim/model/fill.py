@@ -1,15 +1,28 @@
-"""A smooth continuation of what is known into what is not: where invention begins from.
+"""Continuations of what is known into what is not: where invention begins from.
 
-The pull-push algorithm (Grossman and Dally 1998): averages of the known pixels on ever coarser
-grids, carried back down to where nothing is known.
+Large gaps, as a turn reveals them, are begun with what is seen elsewhere at the same height: woods
+go on as woods, with all their detail (after exemplar-based completion, Efros and Leung 1999). The
+rest is smooth, by the pull-push algorithm (Grossman and Dally 1998): averages of the known pixels
+on ever coarser grids, carried back down to where nothing is known.
 """
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from worldsim.model.camera import rotate, tangents
+
+ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 22.0))
+"""Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
+_AHEAD = 0.05
+_WINDOW = 15
 _SOFT = 0.05
 
 
@@ -34,3 +47,111 @@ def composite(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
         new = known[:, k] * (1 - seen)
         out, seen = out + layers[:, k] * new, seen + new
     return out, seen
+
+
+def go_on(pixels: Tensor, known: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+    """Begin large gaps with what is seen to their side, or above them.
+
+    Args:
+        pixels: `[B, 4, H, W]` colours and depth code (`camera.encode_depth`).
+        known: `[B, 1, H, W]` in {0, 1}.
+        pitch: `[B]` degrees of the view.
+
+    Returns:
+        The pixels with gaps begun, and 1 where they are known or begun. Things keep their distance
+        from the eye to the side; from above they come nearer, as level ground does.
+    """
+    # A gap is large where less than half of the surroundings is known; outside lies nothing.
+    near = F.avg_pool2d(known, (1, _WINDOW), 1, (0, _WINDOW // 2))
+    near = F.avg_pool2d(near, (_WINDOW, 1), 1, (_WINDOW // 2, 0))
+    gap = (known < 0.5) & (near < 0.5)
+    if not bool(gap.any()):
+        return pixels, known
+    copy = _copy_compiled if pixels.device.type == "cpu" else copy_torch
+    return copy(pixels, known, gap, pitch)
+
+
+def _copy_compiled(pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+    turns, up = _turns(pitch)
+    pixels, known = pixels.detach().float().contiguous().clone(), known.float().contiguous().clone()
+    below = np.array([down > 0 for _, down in ELSEWHERE])
+    _kernel()(
+        pixels.numpy(), known.numpy(), gap.contiguous().numpy(), turns.contiguous().numpy(), up.numpy(),
+        below, *tangents(*pixels.shape[-2:]),
+    )  # fmt: skip
+    return pixels, known
+
+
+@functools.cache
+def _kernel() -> Callable[..., None]:
+    from worldsim.model._fill_kernel import copy_elsewhere
+
+    return copy_elsewhere
+
+
+def copy_torch(pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+    """What `go_on` copies, in plain torch on any device, given where the gaps `[B, 1, H, W]` are."""
+    turns, up = _turns(pitch)
+    rays = _rays(pixels)
+    length = rays.pow(2).sum(0).sqrt()
+    source = torch.cat([pixels * known, known], 1)
+    begun = torch.zeros_like(gap)
+    for turn, (_, down) in zip(turns, ELSEWHERE):
+        turned = rotate(turn, rays.expand(len(pitch), -1, -1))
+        z = turned[:, 2].clamp(min=_AHEAD)
+        change = -torch.log2(z) / 5.5
+        if down:
+            here, there = (-(up[:, :, None] * r).sum(1) / length for r in (rays, turned))
+            change = change + (torch.log2(there.clamp(min=0.05) / here.clamp(min=0.05)) / 5.5).clamp(max=0)
+        seen = F.grid_sample(source, _places(turned, z, pixels), align_corners=False)
+        here = gap & ~begun & (seen[:, 4:] > 0.999)
+        depth = (seen[:, 3:4] + change.unflatten(1, (1, *pixels.shape[-2:]))).clamp(-1, 1)
+        pixels = torch.where(here, torch.cat([seen[:, :3], depth], 1), pixels)
+        begun |= here
+    return pixels, torch.maximum(known, begun.to(known.dtype))
+
+
+def _rays(pixels: Tensor) -> Tensor:
+    height, width = pixels.shape[-2:]
+    tan_x, tan_y = tangents(height, width)
+    x = ((torch.arange(width, device=pixels.device) + 0.5) / width * 2 - 1) * tan_x
+    y = ((torch.arange(height, device=pixels.device) + 0.5) / height * 2 - 1) * tan_y
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).flatten(1)
+
+
+def _places(turned: Tensor, z: Tensor, pixels: Tensor) -> Tensor:
+    """Where rays `[B, 3, P]` of depth `z` meet the picture, for `grid_sample`."""
+    tan_x, tan_y = tangents(*pixels.shape[-2:])
+    place = torch.stack([turned[:, 0] / z / tan_x, turned[:, 1] / z / tan_y], -1)
+    outside = torch.full_like(place, 9.0)
+    return torch.where((turned[:, 2] > _AHEAD)[..., None], place, outside).unflatten(1, pixels.shape[-2:])
+
+
+def _turns(pitch: Tensor) -> tuple[Tensor, Tensor]:
+    """`[D, B, 3, 3]` from a pixel's ray to the ray it is continued from, and the world's up `[B, 3]`.
+
+    Turns are about the world's upright axis, whatever the view's pitch: what is copied keeps its height.
+    """
+    tilt = torch.deg2rad(pitch.float())
+    level, up = _about_x(-tilt), torch.stack([torch.zeros_like(tilt), -tilt.cos(), -tilt.sin()], -1)
+    turns = [
+        rotate(
+            _about_x(tilt + math.radians(down)),
+            rotate(_about_y(torch.full_like(tilt, math.radians(yaw))), level),
+        )
+        for yaw, down in ELSEWHERE
+    ]
+    return torch.stack(turns), up
+
+
+def _about_y(angle: Tensor) -> Tensor:
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    rows = [angle.cos(), zero, angle.sin(), zero, one, zero, -angle.sin(), zero, angle.cos()]
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+def _about_x(angle: Tensor) -> Tensor:
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    rows = [one, zero, zero, zero, angle.cos(), -angle.sin(), zero, angle.sin(), angle.cos()]
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))

@@ -19,7 +19,7 @@ from worldsim.actions import CAMERA
 from worldsim.errors import ConfigError
 from worldsim.model.camera import decode_depth, encode_depth
 from worldsim.model.denoiser import Context, Denoiser, DenoiserConfig, Inputs, Prediction
-from worldsim.model.fill import composite, pull_push
+from worldsim.model.fill import composite, go_on, pull_push
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.references import References, View, look
 from worldsim.model.tokenizer import build_tokenizer
@@ -108,7 +108,7 @@ class WorldModel(nn.Module):
         motion = torch.cat([_angle(pose[:, 4]), step * 4], 1)
         if caption is None:
             caption = pose.new_zeros(len(pose), self.config.denoiser.caption_size)
-        return self.denoiser.context(self._inputs(view, references, motion, actions, caption, held))
+        return self.denoiser.context(self._inputs(view, references, pose, motion, actions, caption, held))
 
     def denoise(
         self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float = 0.0
@@ -133,6 +133,7 @@ class WorldModel(nn.Module):
         self,
         view: View,
         references: References,
+        pose: Tensor,
         motion: Tensor,
         actions: Tensor,
         caption: Tensor,
@@ -141,7 +142,7 @@ class WorldModel(nn.Module):
         slots = view.valid.shape[1]
         batch, empty = len(view.newest), torch.zeros_like(view.newest)
         given = Held(empty, empty[:, :1]) if held is None else Held(held.frames * held.mask, held.mask)
-        warped, codes = _continued(view)
+        warped, codes, begun = _continued(view, pose[:, 4])
         latents = self._encode_all(warped, view)
         depth_code = self._cells(codes.flatten(0, 1))
         first = references.valid[:, :1, None, None]
@@ -150,6 +151,7 @@ class WorldModel(nn.Module):
             references=latents[1],
             newest=latents[1][:, 0],
             warped_depth=depth_code.unflatten(0, (batch, slots)),
+            begun=self._cells(begun),
             known=self._cells(view.known.flatten(0, 1)).unflatten(0, (batch, slots)),
             newest_depth=self._cells(encode_depth(references.depth[:, 0]) * first),
             held=self.tokenizer.encode(given.frames),
@@ -173,17 +175,19 @@ class WorldModel(nn.Module):
         return F.pixel_unshuffle(pixels, self.factor)
 
 
-def _continued(view: View) -> tuple[Tensor, Tensor]:
+def _continued(view: View, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Warped frames `[B, R, 3, H, W]` and depth codes `[B, R, 1, H, W]`, the first without holes.
 
-    Where slot 0 shows nothing it gets what the others show, and where none does a smooth
-    continuation: from there the network invents. The masks of what is known stay as they are.
+    Where slot 0 shows nothing it gets what the others show, and where none does a continuation of
+    that: from there the network invents. The masks of what is known stay as they are; the last
+    result `[B, 1, H, W]` is 1 in gaps that are continued with detail.
     """
     layers = torch.cat([view.warped, encode_depth(view.depth) * view.known], 2)
-    filled = pull_push(*composite(layers, view.known))
-    first = torch.where(view.known[:, 0] > 0, layers[:, 0], filled)
+    seen, known = composite(layers, view.known)
+    begun, now = go_on(seen, known, pitch)
+    first = torch.where(view.known[:, 0] > 0, layers[:, 0], pull_push(begun, now))
     layers = torch.cat([first[:, None], layers[:, 1:]], 1)
-    return layers[:, :, :3], layers[:, :, 3:]
+    return layers[:, :, :3], layers[:, :, 3:], now - known
 
 
 def scale_actions(actions: Tensor) -> Tensor:

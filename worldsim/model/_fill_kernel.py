@@ -1,0 +1,73 @@
+"""The compiled copying of `fill.go_on` for the CPU: only the pixels of gaps are touched."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+_AHEAD = 0.05
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def copy_elsewhere(
+    pixels: Any, known: Any, gap: Any, turns: Any, ups: Any, below: Any, tan_x: float, tan_y: float
+) -> None:
+    """Fill gaps of `pixels` `[B, 4, H, W]` in place and mark them in `known`; see `fill.go_on`.
+
+    `turns` `[D, B, 3, 3]` are tried in their order, `ups` `[B, 3]` is the world's up in camera axes.
+    """
+    batch, _, height, width = pixels.shape
+    source, seen = pixels.copy(), known.copy()
+    for b in range(batch):
+        for j in range(height):
+            y = ((j + 0.5) / height * 2 - 1) * tan_y
+            for i in range(width):
+                if not gap[b, 0, j, i]:
+                    continue
+                x = ((i + 0.5) / width * 2 - 1) * tan_x
+                for d in range(len(turns)):
+                    r = turns[d, b]
+                    z = r[2, 0] * x + r[2, 1] * y + r[2, 2]
+                    if z < _AHEAD:
+                        continue
+                    u = ((r[0, 0] * x + r[0, 1] * y + r[0, 2]) / z / tan_x + 1) * width / 2 - 0.5
+                    v = ((r[1, 0] * x + r[1, 1] * y + r[1, 2]) / z / tan_y + 1) * height / 2 - 0.5
+                    if not _copy(source[b], seen[b, 0], u, v, pixels[b], j, i):
+                        continue
+                    known[b, 0, j, i] = 1
+                    code = pixels[b, 3, j, i] - math.log2(z) / 5.5
+                    if below[d]:
+                        code += _nearer(ups[b], x, y, r, z)
+                    pixels[b, 3, j, i] = min(max(code, -1.0), 1.0)
+                    break
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _copy(source: Any, seen: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
+    """Bilinear interpolation, if all four pixels are known."""
+    height, width = seen.shape
+    u0, v0 = math.floor(u), math.floor(v)
+    if u0 < 0 or v0 < 0 or u0 + 1 >= width or v0 + 1 >= height:
+        return False
+    if seen[v0, u0] * seen[v0, u0 + 1] * seen[v0 + 1, u0] * seen[v0 + 1, u0 + 1] < 0.5:
+        return False
+    a, b = np.float32(u - u0), np.float32(v - v0)
+    for c in range(source.shape[0]):
+        top = source[c, v0, u0] * (1 - a) + source[c, v0, u0 + 1] * a
+        low = source[c, v0 + 1, u0] * (1 - a) + source[c, v0 + 1, u0 + 1] * a
+        out[c, j, i] = top * (1 - b) + low * b
+    return True
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _nearer(up: Any, x: float, y: float, r: Any, z: float) -> float:
+    """Change of the depth code from a point of level ground to the one below it."""
+    length = math.sqrt(x * x + y * y + 1)
+    sx = r[0, 0] * x + r[0, 1] * y + r[0, 2]
+    sy = r[1, 0] * x + r[1, 1] * y + r[1, 2]
+    here = -(up[0] * x + up[1] * y + up[2]) / length
+    there = -(up[0] * sx + up[1] * sy + up[2] * z) / length
+    return min(math.log2(max(there, 0.05) / max(here, 0.05)) / 5.5, 0.0)
