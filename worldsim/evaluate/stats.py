@@ -50,7 +50,7 @@ def bootstrap_of(
     if x.shape[1] == 0:
         return nan, nan, nan
     value = float(function(*x.mean(1)))
-    if x.shape[1] == 1:
+    if x.shape[1] == 1 or not np.isfinite(value):
         return value, nan, nan
     resampled = function(*x[:, _picks(x.shape[1], seed, draws)].mean(2))
     low, high = np.nanquantile(resampled, (0.025, 0.975))

@@ -54,9 +54,12 @@ def load_world(name_or_folder: str | Path, device: str | torch.device = "cpu") -
 
 
 def lower_precision(model: WorldModel, dtype: torch.dtype) -> None:
-    """Keep the weights of matrix products in `dtype`, so that they are not converted at every step."""
+    """Keep the weights of matrix products in `dtype`, so that they are not converted at every step.
+
+    The tokenizer keeps its own: frames are decoded in full precision.
+    """
     if dtype == torch.float32:
         return
-    for module in model.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
+    for name, module in model.named_modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and not name.startswith("tokenizer."):
             module.to(dtype)
