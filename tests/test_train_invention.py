@@ -52,7 +52,7 @@ def test_what_a_turn_reveals_is_not() -> None:
 
 
 def test_detail_that_comes_with_nearness_is_not() -> None:
-    assert abs(float(seen(wall(8), z=3.0).median()) - 5 / 8) < 0.02, "seen from 8 blocks, now 5 away"
+    assert abs(float(seen(wall(8), z=3.0).median()) - (5 / 8) ** 0.5) < 0.02, "seen from 8 blocks, now 5 away"
     assert float(seen(wall(8), z=-2.0)[16:24, 24:40].min()) > 0.98, "smaller now: all was seen"
 
 

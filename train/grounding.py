@@ -4,7 +4,7 @@ A dream's references are partly its own invention. Where they are, the game's fr
 right answers, and asking for it teaches the mean of all of them: fog. So every frame carries a map
 of its grounding: 1 where it shows the game, what reprojection leaves of that where it shows a
 memory of it, 0 where it was invented. Walking up to a thing magnifies it, and the finer detail was
-never seen either: grounding falls with the scale.
+never seen either, though what it must be can often be told: grounding falls with the root of the scale.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def grounding(references: References, known: Tensor, pose: Tensor, usable: Tenso
     depth = references.depth[..., ::SHRINK, ::SHRINK].flatten(0, 1).clamp(min=NEAR)
     layers = torch.cat([known.flatten(0, 1), 1 / depth, torch.zeros_like(depth)], 1)
     seen = warp(layers, depth, rotation.flatten(0, 1), translation.flatten(0, 1), usable[::SHRINK, ::SHRINK])
-    scale = (seen.frames[:, 1:2] * seen.depth).clamp(0, 1)  # below 1: nearer now, and larger
+    scale = (seen.frames[:, 1:2] * seen.depth).clamp(0, 1).sqrt()  # below 1: nearer now, and larger
     carried = seen.frames[:, :1].clamp(0, 1) * scale * seen.known
     carried = carried.unflatten(0, (batch, slots)) * references.valid[:, :, None, None, None]
     best = F.interpolate(carried.amax(1), scale_factor=SHRINK, mode="nearest")

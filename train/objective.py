@@ -176,7 +176,7 @@ def _steady(
 ) -> Tensor:
     """Departure from what was invented before, or begun from what is seen elsewhere."""
     ground = F.pixel_unshuffle(example.grounding, model.factor)
-    shown = torch.maximum(1 - context.unknown, context.begun) * (1 - ground) * clean[:, None, None, None]
+    shown = torch.maximum(1 - context.unknown, context.begun) * (1 - ground) ** 2 * clean[:, None, None, None]
     # The HUD does not turn with the camera: it stays as the newest frame has it, the last candidate.
     fixed = F.pixel_unshuffle((~model.usable).float()[None, None], model.factor)
     stays = _per_latent(fixed, context.candidates[:, 0])

@@ -33,7 +33,7 @@ class Recipe:
     """Frames a clip: how far back references can lie."""
     rollout: tuple[float, ...] = (0.55, 0.25, 0.1, 0.1)
     """Chances of training 1, 2, 3, ... frames in a row, each on the model's own last one."""
-    long_clip: int = 40
+    long_clip: int = 64
     """Frames of the clips that long rollouts dream over."""
     long_rollout: float = 0.5
     """Share of optimiser steps that go on with a clip dreamt over many steps, up to its end."""
@@ -82,7 +82,7 @@ def debug() -> Recipe:
     d = DenoiserConfig(height=48, width=80, channels=32, blocks=1, attention=1, head_size=32, cond=96)
     return Recipe(
         model=WorldModelConfig(d, MotionConfig(channels=32, cond=64)),
-        batch=8, clip=16, rollout_after=20, warmup=20, minutes=1.0, workers=1, engines=4, memory_mb=40,
+        batch=8, clip=16, long_clip=32, rollout_after=20, warmup=20, minutes=1.0, workers=1, engines=4, memory_mb=40,
         preview_minutes=0.5, save_minutes=0.5, objective=ObjectiveConfig(shortcut_after=40),
     )  # fmt: skip
 

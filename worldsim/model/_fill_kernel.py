@@ -13,8 +13,9 @@ _AHEAD = 0.05
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def copy_elsewhere(
-    pixels: Any, known: Any, gap: Any, turns: Any, ups: Any, below: Any, tan_x: float, tan_y: float
-) -> None:
+    pixels: Any, known: Any, gap: Any, last: Any, has_last: Any, turns: Any, ups: Any, below: Any,
+    tan_x: float, tan_y: float,
+) -> None:  # fmt: skip
     """Fill gaps of `pixels` `[B, 4, H, W]` in place and mark them in `known`; see `fill.go_on`.
 
     `turns` `[D, B, 3, 3]` are tried in their order, `ups` `[B, 3]` is the world's up in camera axes.
@@ -43,6 +44,10 @@ def copy_elsewhere(
                         code += _nearer(ups[b], x, y, r, z)
                     pixels[b, 3, j, i] = min(max(code, -1.0), 1.0)
                     break
+                if known[b, 0, j, i] < 0.5 and has_last[b]:
+                    known[b, 0, j, i] = 1
+                    for c in range(4):
+                        pixels[b, c, j, i] = last[b, c, j, i]
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -1,9 +1,10 @@
 """Continuations of what is known into what is not: where invention begins from.
 
 Large gaps, as a turn reveals them, are begun with what is seen elsewhere at the same height: woods
-go on as woods, with all their detail (after exemplar-based completion, Efros and Leung 1999). The
-rest is smooth, by the pull-push algorithm (Grossman and Dally 1998): averages of the known pixels
-on ever coarser grids, carried back down to where nothing is known.
+go on as woods, with all their detail (after exemplar-based completion, Efros and Leung 1999). Where
+that leads nowhere, what stood there a frame ago stays. Small holes are filled smoothly, by the
+pull-push algorithm (Grossman and Dally 1998): averages of the known pixels on ever coarser grids,
+carried back down to where nothing is known.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 
 from worldsim.model.camera import rotate, tangents
 
-ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 22.0))
+ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
 """Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
 _AHEAD = 0.05
 _WINDOW = 15
@@ -49,13 +50,17 @@ def composite(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     return out, seen
 
 
-def go_on(pixels: Tensor, known: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
-    """Begin large gaps with what is seen to their side, or above them.
+def go_on(
+    pixels: Tensor, known: Tensor, pitch: Tensor, last: Tensor, has_last: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Begin large gaps with what is seen to their side, or above them, or with what stood there a frame ago.
 
     Args:
         pixels: `[B, 4, H, W]` colours and depth code (`camera.encode_depth`).
         known: `[B, 1, H, W]` in {0, 1}.
         pitch: `[B]` degrees of the view.
+        last: `[B, 4, H, W]` the newest frame as it stood.
+        has_last: `[B]` bool, False where there is none.
 
     Returns:
         The pixels with gaps begun, and 1 where they are known or begun. Things keep their distance
@@ -68,15 +73,18 @@ def go_on(pixels: Tensor, known: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]
     if not bool(gap.any()):
         return pixels, known
     copy = _copy_compiled if pixels.device.type == "cpu" else copy_torch
-    return copy(pixels, known, gap, pitch)
+    return copy(pixels, known, gap, pitch, last, has_last)
 
 
-def _copy_compiled(pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+def _copy_compiled(
+    pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor, last: Tensor, has_last: Tensor
+) -> tuple[Tensor, Tensor]:
     turns, up = _turns(pitch)
     pixels, known = pixels.detach().float().contiguous().clone(), known.float().contiguous().clone()
     below = np.array([down > 0 for _, down in ELSEWHERE])
     _kernel()(
-        pixels.numpy(), known.numpy(), gap.contiguous().numpy(), turns.contiguous().numpy(), up.numpy(),
+        pixels.numpy(), known.numpy(), gap.contiguous().numpy(), last.detach().float().contiguous().numpy(),
+        has_last.numpy(), turns.contiguous().numpy(), up.numpy(),
         below, *tangents(*pixels.shape[-2:]),
     )  # fmt: skip
     return pixels, known
@@ -89,7 +97,9 @@ def _kernel() -> Callable[..., None]:
     return copy_elsewhere
 
 
-def copy_torch(pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
+def copy_torch(
+    pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor, last: Tensor, has_last: Tensor
+) -> tuple[Tensor, Tensor]:
     """What `go_on` copies, in plain torch on any device, given where the gaps `[B, 1, H, W]` are."""
     turns, up = _turns(pitch)
     rays = _rays(pixels)
@@ -108,7 +118,8 @@ def copy_torch(pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor) -> tup
         depth = (seen[:, 3:4] + change.unflatten(1, (1, *pixels.shape[-2:]))).clamp(-1, 1)
         pixels = torch.where(here, torch.cat([seen[:, :3], depth], 1), pixels)
         begun |= here
-    return pixels, torch.maximum(known, begun.to(known.dtype))
+    rest = gap & ~begun & has_last[:, None, None, None]
+    return torch.where(rest, last, pixels), torch.maximum(known, (begun | rest).to(known.dtype))
 
 
 def _rays(pixels: Tensor) -> Tensor:

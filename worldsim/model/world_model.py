@@ -142,7 +142,7 @@ class WorldModel(nn.Module):
         slots = view.valid.shape[1]
         batch, empty = len(view.newest), torch.zeros_like(view.newest)
         given = Held(empty, empty[:, :1]) if held is None else Held(held.frames * held.mask, held.mask)
-        warped, codes, begun = _continued(view, pose[:, 4])
+        warped, codes, begun = _continued(view, references, pose[:, 4])
         latents = self._encode_all(warped, view)
         depth_code = self._cells(codes.flatten(0, 1))
         first = references.valid[:, :1, None, None]
@@ -175,7 +175,7 @@ class WorldModel(nn.Module):
         return F.pixel_unshuffle(pixels, self.factor)
 
 
-def _continued(view: View, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _continued(view: View, references: References, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Warped frames `[B, R, 3, H, W]` and depth codes `[B, R, 1, H, W]`, the first without holes.
 
     Where slot 0 shows nothing it gets what the others show, and where none does a continuation of
@@ -184,7 +184,8 @@ def _continued(view: View, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     layers = torch.cat([view.warped, encode_depth(view.depth) * view.known], 2)
     seen, known = composite(layers, view.known)
-    begun, now = go_on(seen, known, pitch)
+    last = torch.cat([view.newest, encode_depth(references.depth[:, 0])], 1)
+    begun, now = go_on(seen, known, pitch, last, references.valid[:, 0])
     first = torch.where(view.known[:, 0] > 0, layers[:, 0], pull_push(begun, now))
     layers = torch.cat([first[:, None], layers[:, 1:]], 1)
     return layers[:, :, :3], layers[:, :, 3:], now - known
