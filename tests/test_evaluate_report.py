@@ -14,7 +14,7 @@ import pytest
 
 from worldsim.errors import IntegrityError, ResourceLimitError, UnsupportedVersion
 from worldsim.evaluate.report import read_document, write_comparison, write_report
-from worldsim.evaluate.report.chart import chart, ticks
+from worldsim.evaluate.report.chart import chart, legend, ticks
 from worldsim.evaluate.report.difference import caveats, compare, difference
 from worldsim.evaluate.report.document import Document, document, to_json
 from worldsim.evaluate.report.families import families, family_table
@@ -81,6 +81,8 @@ def report(
                 8,
                 episodes=episodes,
             ),
+            Figure("ssim_1", 0.5),
+            Figure("ssim_4", 0.4),
             Figure("detail_16", nan, note="nothing to measure & so on"),
         ),
         (Curve("psnr", [1, 2, 4], {"dream": [25 + shift, nan, 20], "copy": [20, 18, 15]}, "frame", "dB"),),
@@ -215,7 +217,7 @@ def test_verdicts_know_the_direction_and_when_to_be_silent() -> None:
 
 def test_metric_verdicts_and_caveats() -> None:
     better, walls = compare(report(), report(2.0))
-    assert (better.section, better.verdict, better.counts) == ("horizon", "better", {"better": 1})
+    assert (better.section, better.verdict, better.counts["better"]) == ("horizon", "better", 1)
     assert walls.verdict == "even"
     assert compare(report(), report(-2.0))[0].verdict == "worse"
     other = report(suite="full", world_hash="b" * 64)
@@ -229,8 +231,8 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
     again = read_document(tmp_path)
     assert to_json(again) == to_json(doc) and again.pictures == doc.pictures
     values = json.loads((tmp_path / "report.json").read_text(), parse_constant=lambda c: pytest.fail(c))
-    assert values["format"] == 1 and values["sections"][0]["figures"][1]["value"] is None
-    assert isnan(again.report.sections[0].figures[1].value)
+    assert values["format"] == 1 and values["sections"][0]["figures"][3]["value"] is None
+    assert isnan(again.report.sections[0].figures[3].value)
     assert (tmp_path / values["sections"][0]["strips"][0]["file"]).read_bytes().startswith(b"\x89PNG")
 
 
@@ -309,6 +311,7 @@ def test_out_folder_and_comparison(tmp_path: Path) -> None:
     assert names == {"report.html", "report.json", "card.md", "strip.png", strip}
     card = (tmp_path / "card.md").read_text()
     assert "| Horizon | psnr 1 | 20.0 dB | 19.0 to 21.0 | at least 18 | reached |" in card and "![" in card
+    assert "Horizon:\n\n|  | 1 | 4 |\n| --- | --- | --- |\n| ssim | 0.500 | 0.400 |" in card
     text = write_comparison(document(report(name="old")), document(report(2.0, name="new")), tmp_path)
     assert text.startswith("new against old:") and "Horizon: better" in text
     assert (tmp_path / "comparison.html").stat().st_size > 1000
@@ -366,6 +369,8 @@ def test_charts_leave_gaps_and_survive_flat_lines() -> None:
 
 def test_curves_of_two_worlds_share_an_axis() -> None:
     a, b = Curve("c", [1, 2], {"dream": [1, 2]}), Curve("c", [2, 3], {"dream": [5, 6]})
-    both = together(a, b, ("old", "new"))
+    both, styles = together(a, b, ("old", "new"))
+    assert styles == {"dream, new": (0, False), "dream, old": (0, True)}
+    assert chart(both, styles).count('class="line s0 dashed"') == 1 and "s1" not in legend(both, styles)
     assert both.x == [1, 2, 3] and list(both.series) == ["dream, new", "dream, old"]
     assert isnan(both.series["dream, new"][0]) and both.series["dream, old"][:2] == [1, 2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import ceil, floor, isfinite, log10
 
@@ -15,7 +15,11 @@ SERIES = 8
 """Colours of the style sheet; further series repeat them."""
 
 
-def chart(curve: Curve) -> str:
+Styles = Mapping[str, tuple[int, bool]]
+"""Colour, and whether it is dashed, of lines by name; the others go through the colours in order."""
+
+
+def chart(curve: Curve, styles: Styles | None = None) -> str:
     """An `<svg>` with axes, gridlines and one line a series; names stand in `legend`."""
     points = [v for line in curve.series.values() for v in line if isfinite(v)]
     xs = [v for v in curve.x if isfinite(v)]
@@ -45,7 +49,7 @@ def chart(curve: Curve) -> str:
     )
     for i, (name, line) in reversed(list(enumerate(curve.series.items()))):
         located = [(px(x), py(y)) if isfinite(x) and isfinite(y) else None for x, y in zip(curve.x, line)]
-        parts.append(_line(located, i, name))
+        parts.append(_line(located, _classes(i, name, styles), name))
     title = f"{curve.name}: {curve.y_label} over {curve.x_label}"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
@@ -53,12 +57,12 @@ def chart(curve: Curve) -> str:
     )
 
 
-def legend(curve: Curve) -> str:
+def legend(curve: Curve, styles: Styles | None = None) -> str:
     """The names of the lines with their colours and last values."""
     if not curve.series:
         return ""
     items = [
-        f'<li><span class="key s{i % SERIES}"></span>{escape(name)} <b>{_last(line)}</b></li>'
+        f'<li><span class="key {_classes(i, name, styles)}"></span>{escape(name)} <b>{_last(line)}</b></li>'
         for i, (name, line) in enumerate(curve.series.items())
     ]
     return f'<ul class="legend">{"".join(items)}</ul>'
@@ -76,7 +80,12 @@ def ticks(low: float, high: float, wanted: int, *, whole: bool = False) -> list[
     return [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def _line(points: Sequence[tuple[float, float] | None], series: int, name: str) -> str:
+def _classes(i: int, name: str, styles: Styles | None) -> str:
+    colour, dashed = (styles or {}).get(name, (i, False))
+    return f"s{colour % SERIES}{' dashed' if dashed else ''}"
+
+
+def _line(points: Sequence[tuple[float, float] | None], classes: str, name: str) -> str:
     """A path with gaps where a value is missing; single points become dots."""
     path, dots, before = [], [], False
     for i, point in enumerate(points):
@@ -90,7 +99,7 @@ def _line(points: Sequence[tuple[float, float] | None], series: int, name: str) 
             dots.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>')
         before = True
     return (
-        f'<g class="line s{series % SERIES}"><title>{escape(name)}</title>'
+        f'<g class="line {classes}"><title>{escape(name)}</title>'
         f'<path d="{" ".join(path)}"/>{"".join(dots)}</g>'
     )
 

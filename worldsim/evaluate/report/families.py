@@ -41,11 +41,16 @@ def families(figures: Sequence[Figure]) -> tuple[list[list[Family]], list[Figure
 
 def family_table(rows: Sequence[Family]) -> str:
     """A row a family, a column a number or word."""
-    columns = list(dict.fromkeys(column for row in rows for column in row.members))
+    columns = columns_of(rows)
     numbered = all(column.isdigit() for column in columns)
-    columns = sorted(columns, key=int) if numbered else columns
     heads = [("", "figure at" if numbered else "figure"), *(("n", words(column)) for column in columns)]
     return table(heads, [[_name(row), *(_value(row, column) for column in columns)] for row in rows])
+
+
+def columns_of(rows: Sequence[Family]) -> list[str]:
+    """Every column of any row: numbers by size, words as they come."""
+    columns = list(dict.fromkeys(column for row in rows for column in row.members))
+    return sorted(columns, key=int) if all(column.isdigit() for column in columns) else columns
 
 
 def _rows(figures: Sequence[Figure], split: Split) -> list[Family]:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from worldsim.evaluate.report.chart import chart, legend
+from worldsim.evaluate.report.chart import Styles, chart, legend
 from worldsim.evaluate.report.document import Picture
 from worldsim.evaluate.report.number import NONE, interval, with_unit
 from worldsim.evaluate.report.reach import status
@@ -65,27 +65,33 @@ def direction(figure: Figure) -> str:
     return {"higher": "more is better", "lower": "less is better"}.get(figure.better, "")
 
 
-def charts(curves: Sequence[Curve]) -> str:
-    """All curves of a section beside each other."""
+def charts(curves: Sequence[Curve], styles: Sequence[Styles] = ()) -> str:
+    """All curves of a section beside each other; how their lines look, if not as usual."""
     if not curves:
         return ""
+    looks: list[Styles | None] = list(styles) or [None] * len(curves)
     figures = [
         f"<figure><figcaption>{words(curve.name)}<small>{escape(curve.y_label)}</small></figcaption>"
-        f"{chart(curve)}{legend(curve)}</figure>"
-        for curve in curves
+        f"{chart(curve, look)}{legend(curve, look)}</figure>"
+        for curve, look in zip(curves, looks)
     ]
     return f'<div class="charts">{"".join(figures)}</div>'
 
 
-def strip(picture: Picture) -> str:
-    """A strip with its heads, labels and caption; the picture is part of the page."""
+def strip(picture: Picture, world: str = "") -> str:
+    """A strip with its heads, labels and caption; the picture is part of the page.
+
+    Args:
+        world: whose it is, where there are several.
+    """
+    whose = f"{escape(world)}: " if world else ""
     heads = "".join(f"<span>{escape(head)}</span>" for head in picture.columns)
     labels = "".join(f"<span>{escape(label)}</span>" for label in picture.labels)
     data = base64.b64encode(picture.png).decode()
     about = escape(f"{picture.name}: {', '.join(picture.labels)}")
     widest = 5 + 12 * len(picture.columns)
     return (
-        f'<figure class="strip"><figcaption><b>{words(picture.name)}</b> {escape(picture.caption)}</figcaption>'
+        f'<figure class="strip"><figcaption><b>{whose}{words(picture.name)}</b> {escape(picture.caption)}</figcaption>'
         f'<div class="wide"><div class="film" style="max-width: {widest}rem"><div class="heads">{heads}</div>'
         f'<div class="labels">{labels}</div><img alt="{about}" src="data:image/png;base64,{data}"></div></div>'
         "</figure>"

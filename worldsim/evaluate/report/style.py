@@ -49,6 +49,7 @@ td .note { display: block; max-width: 52ch; }
 svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--soft); font-size: 12px; } .grid { stroke: var(--line); stroke-width: 1; }
 .line path { fill: none; stroke-width: 1.75; stroke-linejoin: round; } .line.s0 path { stroke-width: 2.75; }
+.line.dashed path { stroke-dasharray: 6 4; stroke-width: 1.75; } .key.dashed { opacity: .55; width: .45rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem; padding: 0; margin: .4rem 0 0; list-style: none;
   font-size: .85rem; }
 .legend b { font-variant-numeric: tabular-nums; font-weight: 600; }

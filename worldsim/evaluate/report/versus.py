@@ -6,7 +6,7 @@ from html import escape
 
 from worldsim.evaluate.report.difference import compare
 from worldsim.evaluate.report.document import Document
-from worldsim.evaluate.report.parts import charts, provenance, strip, words
+from worldsim.evaluate.report.parts import charts, provenance, strip
 from worldsim.evaluate.report.style import page_around
 from worldsim.evaluate.report.verdicts import against
 from worldsim.evaluate.result import Curve, Section
@@ -40,25 +40,30 @@ def names(first: Document, second: Document) -> tuple[str, str]:
     return f"{a.world} (first)", f"{b.world} (second)"
 
 
-def together(first: Curve, second: Curve, called: tuple[str, str]) -> Curve:
-    """Both worlds' lines in one chart: on the union of the two axes, nan where a line has no point."""
+def together(
+    first: Curve, second: Curve, called: tuple[str, str]
+) -> tuple[Curve, dict[str, tuple[int, bool]]]:
+    """Both worlds' lines on the union of the two axes, and how they look: one colour a series, the first dashed."""
     axis = sorted(set(first.x) | set(second.x))
     series: dict[str, list[float]] = {}
-    for name in dict.fromkeys([*second.series, *first.series]):
+    styles: dict[str, tuple[int, bool]] = {}
+    for i, name in enumerate(dict.fromkeys([*second.series, *first.series])):
         for curve, world in ((second, called[1]), (first, called[0])):
             if name in curve.series:
                 points = dict(zip(curve.x, curve.series[name]))
                 series[f"{name}, {world}"] = [points.get(x, float("nan")) for x in axis]
-    return Curve(second.name, axis, series, second.x_label, second.y_label)
+                styles[f"{name}, {world}"] = (i, curve is first)
+    return Curve(second.name, axis, series, second.x_label, second.y_label), styles
 
 
 def _section(old: Section, new: Section, first: Document, second: Document, called: tuple[str, str]) -> str:
     before = {curve.name: curve for curve in old.curves}
     shared = [together(before[c.name], c, called) for c in new.curves if c.name in before]
+    lines = charts([curve for curve, _ in shared], [styles for _, styles in shared])
     strips = _strips(old.key, first, second, called)
     return (
         f'<section id="{escape(new.key)}"><h2>{escape(new.title)}</h2><p>{escape(new.text)}</p>'
-        f"{charts(shared)}{strips}</section>"
+        f"{lines}{strips}</section>"
     )
 
 
@@ -67,7 +72,5 @@ def _strips(key: str, first: Document, second: Document, called: tuple[str, str]
     names_seen = dict.fromkeys(p.name for p in [*second.of(key), *first.of(key)])
     for name in names_seen:
         for doc, world in ((first, called[0]), (second, called[1])):
-            shown += [
-                f"<h3>{escape(world)}: {words(p.name)}</h3>{strip(p)}" for p in doc.of(key) if p.name == name
-            ]
+            shown += [strip(p, world) for p in doc.of(key) if p.name == name]
     return "".join(shown)
