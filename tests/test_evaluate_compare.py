@@ -43,7 +43,7 @@ def test_two_reports(reported: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert evaluate("--compare", reported, reported / "report.json", "--out", tmp_path) == 0
     printed = capsys.readouterr().out
     assert "mine (second) against mine (first)" in printed and "Different actions" in printed
-    assert "Both are the same world" in (tmp_path / "comparison.html").read_text()
+    assert "Both are the same weights" in (tmp_path / "comparison.html").read_text()
 
 
 def test_a_world_without_a_report_is_measured_first(world: Path, reported: Path, tmp_path: Path) -> None:

@@ -223,7 +223,12 @@ def test_metric_verdicts_and_caveats() -> None:
     other = report(suite="full", world_hash="b" * 64)
     assert not compare(report(), other)[0].differences[0].paired
     assert any("Suites differ" in line for line in caveats(report(), other))
-    assert any("same world" in line for line in caveats(report(), report()))
+    assert caveats(report(), report()) == [
+        "Both are the same weights: what differs comes from settings, code or measurement."
+    ]
+    slow = dataclasses.replace(report(), settings={"sampler steps": "2"}, machine="a machine, load 3")
+    fast = dataclasses.replace(other, suite="quick", settings={"sampler steps": "1"})
+    assert caveats(fast, slow) == ["Settings differ: sampler steps 1, 2."]
 
 
 def test_json_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -94,10 +94,13 @@ def caveats(first: Report, second: Report) -> list[str]:
         lines.append(
             f"Measured by different releases ({first.version}, {second.version}): definitions may have changed."
         )
-    if first.machine != second.machine:
-        lines.append("Measured on different machines: latency can't be compared.")
+    if first.machine.partition(", load")[0] != second.machine.partition(", load")[0]:
+        lines.append("Measured on different machines: speed can't be compared.")
+    for name in sorted(first.settings.keys() & second.settings.keys() - {"seconds by metric"}):
+        if first.settings[name] != second.settings[name]:
+            lines.append(f"Settings differ: {name} {first.settings[name]}, {second.settings[name]}.")
     if first.world_hash == second.world_hash:
-        lines.append("Both are the same world: whatever differs is the measurement.")
+        lines.append("Both are the same weights: what differs comes from settings, code or measurement.")
     return lines
 
 
