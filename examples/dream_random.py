@@ -9,11 +9,11 @@ import argparse
 from pathlib import Path
 
 import gymnasium
-from worldsim.train.png import grid, write_png
 
 import worldsim  # noqa: F401 - registers the envs
 from worldsim import registry
 from worldsim.actions import to_dict
+from worldsim.png import grid, write_png
 
 
 def main() -> None:

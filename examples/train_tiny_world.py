@@ -13,12 +13,12 @@ from pathlib import Path
 
 import gymnasium
 import numpy as np
-from worldsim.train.png import grid, write_png
 from worldsim.train.world import TrainOptions
 from worldsim.train.world import main as train
 
 from worldsim import registry
 from worldsim.actions import to_dict
+from worldsim.png import grid, write_png
 
 
 def main() -> None:

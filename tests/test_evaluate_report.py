@@ -16,14 +16,14 @@ from worldsim.errors import IntegrityError, ResourceLimitError, UnsupportedVersi
 from worldsim.evaluate.report import read_document, write_comparison, write_report
 from worldsim.evaluate.report.chart import chart, legend, ticks
 from worldsim.evaluate.report.difference import caveats, compare, difference
-from worldsim.evaluate.report.document import Document, document, to_json
+from worldsim.evaluate.report.document import Document, document, stack_rows, to_json
 from worldsim.evaluate.report.families import families, family_table
 from worldsim.evaluate.report.number import interval, number, signed
 from worldsim.evaluate.report.page import report_page
-from worldsim.evaluate.report.png import encode_png, stack_rows
 from worldsim.evaluate.report.reach import bounds, status
 from worldsim.evaluate.report.versus import comparison_page, together
 from worldsim.evaluate.result import Curve, Figure, Report, Section, Strip
+from worldsim.png import encode_png
 
 VOID = {"meta", "img", "br", "line", "circle", "path"}
 

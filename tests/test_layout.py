@@ -28,7 +28,7 @@ BARE = (
 )  # fmt: skip
 """Files (by prefix) that need no more than torch, numpy, einops, numba, safetensors and tqdm."""
 
-LEAVES = ("actions", "atomic", "config", "errors", "locate", "registry", "seeding", "strict")
+LEAVES = ("actions", "atomic", "config", "errors", "locate", "png", "registry", "seeding", "strict")
 ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/actions.py": ("errors",),
     "worldsim/errors.py": (),
@@ -37,7 +37,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/data/": (*LEAVES, "data"),
     "worldsim/model/": (*LEAVES, "model"),
     "worldsim/sim/": (*LEAVES, "sim", "model", "checkpoint", "worlds", "data", "text", "window"),
-    "worldsim/evaluate/": (*LEAVES, "evaluate", "sim", "model"),
+    "worldsim/evaluate/": (*LEAVES, "evaluate", "sim", "model", "checkpoint"),
     "envs/": (*LEAVES, "window"),
     "agents/": (*LEAVES, "data", "model", "checkpoint"),
 }

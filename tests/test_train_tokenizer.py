@@ -14,7 +14,6 @@ import torch
 from worldsim.train import tokenizer as program
 from worldsim.train.autoencoder import TokenizerRecipe, TokenizerTrainer, reconstruction_loss
 from worldsim.train.ema import EMA
-from worldsim.train.png import grid, write_png
 from worldsim.train.schedule import Budget, decay, ema_decay, warmup_decay
 
 from worldsim.checkpoint import load_checkpoint, load_into
@@ -22,6 +21,7 @@ from worldsim.config import from_json
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import CheckpointError, ConfigError, NumericalError, UsageError
 from worldsim.model.tokenizer import TokenizerConfig, build_tokenizer
+from worldsim.png import grid, write_png
 from worldsim.tracking import read_metrics
 
 RECIPE = TokenizerRecipe(

@@ -15,9 +15,8 @@ from torch import Tensor
 from worldsim import registry
 from worldsim.data.episode import ClipBatch
 from worldsim.model.world_model import WorldModel
+from worldsim.png import grid, write_png
 from worldsim.sim.simulator import Simulator, SimulatorConfig
-
-from .png import grid, write_png
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
 CONTEXT = 8

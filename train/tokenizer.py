@@ -20,11 +20,11 @@ from worldsim.checkpoint import load_training_state, save_checkpoint, save_train
 from worldsim.config import from_json, to_json, with_overrides
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import UsageError
+from worldsim.png import grid, write_png
 from worldsim.tracking import Tracker
 
 from .autoencoder import RECIPES, TokenizerRecipe, TokenizerTrainer, check_figures
 from .interrupt import Interrupt
-from .png import grid, write_png
 from .schedule import Budget
 
 TOKENIZER_FOLDER, STATE_FOLDER = "tokenizer", "state"

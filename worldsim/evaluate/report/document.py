@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+import numpy as np
+from numpy.typing import NDArray
+
 from worldsim.atomic import read_file
 from worldsim.errors import IntegrityError, UnsupportedVersion
-from worldsim.evaluate.report.png import encode_png, stack_rows
 from worldsim.evaluate.result import Curve, Figure, Report, Section, Strip
+from worldsim.png import encode_png
 
 KIND = "worldsim evaluation"
 FORMAT = 1
 REPORT_FILE = "report.json"
 STRIPS = "strips"
+GAP = 4
+"""Pixels between the rows of a strip."""
 _LARGEST = 64_000_000
 
 T = TypeVar("T")
@@ -107,6 +113,18 @@ def read_document(path: Path) -> Document:
         return _document(values, file.parent)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IntegrityError(f"{file}: is damaged ({error!r}); run worldsim evaluate again") from error
+
+
+def stack_rows(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+    """Rows of frames uint8 [H, W, 3] under each other, `GAP` grey lines between; short rows are filled grey."""
+    longest = max(len(row) for row in rows)
+    height, width = rows[0][0].shape[:2]
+    pitch = height + GAP
+    picture = np.full((pitch * len(rows) - GAP, width * longest, 3), 128, np.uint8)
+    for i, row in enumerate(rows):
+        for j, frame in enumerate(row):
+            picture[i * pitch : i * pitch + height, j * width : (j + 1) * width] = frame
+    return picture
 
 
 def _document(values: dict[str, Any], folder: Path) -> Document:

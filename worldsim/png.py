@@ -1,16 +1,25 @@
-"""PNG without an imaging library, rows filtered, so that a page of many strips stays small."""
+"""PNG files with no imaging library: training machines are often bare, and pages of strips should stay small."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-GAP = 4
-"""Pixels between the rows of a strip."""
+
+def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write one picture uint8 `[H, W, 3]`; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(picture))
+
+
+def grid(rows: list[Any]) -> NDArray[np.uint8]:
+    """Lay rows of frames uint8 `[n, H, W, 3]` (arrays or CPU tensors) under each other."""
+    return np.concatenate([np.concatenate(list(np.asarray(row)), axis=1) for row in rows], axis=0)
 
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
@@ -20,18 +29,6 @@ def encode_png(picture: NDArray[np.uint8]) -> bytes:
     data = zlib.compress(_filtered(picture.reshape(height, width * 3)), 9)
     chunks = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in chunks)
-
-
-def stack_rows(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-    """Rows of frames uint8 [H, W, 3] under each other, `GAP` grey lines between; short rows are filled grey."""
-    longest = max(len(row) for row in rows)
-    height, width = rows[0][0].shape[:2]
-    pitch = height + GAP
-    picture = np.full((pitch * len(rows) - GAP, width * longest, 3), 128, np.uint8)
-    for i, row in enumerate(rows):
-        for j, frame in enumerate(row):
-            picture[i * pitch : i * pitch + height, j * width : (j + 1) * width] = frame
-    return picture
 
 
 def _filtered(raw: NDArray[np.uint8]) -> bytes:
