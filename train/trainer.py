@@ -26,7 +26,7 @@ from .recipes import Recipe
 from .schedule import ema_decay, warmup_decay
 
 _BAD_STEPS = 3
-_ONCE_JUDGED = 0.2
+_ONCE_JUDGED = 0.5
 _CHUNK = 2
 """Frames of a long rollout that one optimiser step adds."""
 

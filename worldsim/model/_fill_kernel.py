@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numba as nb
-import numpy as np
 
 _AHEAD = 0.05
 
@@ -52,18 +51,13 @@ def copy_elsewhere(
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def _copy(source: Any, seen: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
-    """Bilinear interpolation, if all four pixels are known."""
+    """Take the nearest pixel, if it is known: what is copied again and again must not blur."""
     height, width = seen.shape
-    u0, v0 = math.floor(u), math.floor(v)
-    if u0 < 0 or v0 < 0 or u0 + 1 >= width or v0 + 1 >= height:
+    u0, v0 = math.floor(u + 0.5), math.floor(v + 0.5)
+    if u0 < 0 or v0 < 0 or u0 >= width or v0 >= height or seen[v0, u0] < 0.5:
         return False
-    if seen[v0, u0] * seen[v0, u0 + 1] * seen[v0 + 1, u0] * seen[v0 + 1, u0 + 1] < 0.5:
-        return False
-    a, b = np.float32(u - u0), np.float32(v - v0)
     for c in range(source.shape[0]):
-        top = source[c, v0, u0] * (1 - a) + source[c, v0, u0 + 1] * a
-        low = source[c, v0 + 1, u0] * (1 - a) + source[c, v0 + 1, u0 + 1] * a
-        out[c, j, i] = top * (1 - b) + low * b
+        out[c, j, i] = source[c, v0, u0]
     return True
 
 

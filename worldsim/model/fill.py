@@ -113,7 +113,7 @@ def copy_torch(
         if down:
             here, there = (-(up[:, :, None] * r).sum(1) / length for r in (rays, turned))
             change = change + (torch.log2(there.clamp(min=0.05) / here.clamp(min=0.05)) / 5.5).clamp(max=0)
-        seen = F.grid_sample(source, _places(turned, z, pixels), align_corners=False)
+        seen = F.grid_sample(source, _places(turned, z, pixels), mode="nearest", align_corners=False)
         here = gap & ~begun & (seen[:, 4:] > 0.999)
         depth = (seen[:, 3:4] + change.unflatten(1, (1, *pixels.shape[-2:]))).clamp(-1, 1)
         pixels = torch.where(here, torch.cat([seen[:, :3], depth], 1), pixels)
