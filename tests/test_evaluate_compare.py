@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_two_reports(reported: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().out
     assert "mine (second) against mine (first)" in printed and "Different actions" in printed
     assert "Both are the same weights" in (tmp_path / "comparison.html").read_text()
+
+
+def test_a_remark_is_put_into_a_report_that_is_there(reported: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(reported, copy)
+    assert evaluate("--remark", "trees <melt>", "--out", copy) == 0
+    before, after = read_document(reported), read_document(copy)
+    assert after.report.remark == "trees <melt>" and after.pictures == before.pictures
+    assert after.report.sections[0].figures == before.report.sections[0].figures
+    assert "trees &lt;melt&gt;" in (copy / "report.html").read_text()
+    assert "trees <melt>" in (copy / "card.md").read_text()
 
 
 def test_a_world_without_a_report_is_measured_first(world: Path, reported: Path, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ class EvaluateOptions:
     """Dreams beside each other; what one frame takes (latency) is measured alone."""
     standard: bool = False
     """Also LPIPS, FID and FVD, which need the extra `metrics` and the networks' weights."""
+    remark: str = ""
+    """What you saw in the strips, in words: put into the report that lies in --out; measures nothing."""
     compare: tuple[str, ...] = ()
     """Two reports (folders, or worlds that ship one) or two worlds: set side by side; worlds are measured first."""
 
@@ -49,6 +51,8 @@ def run(options: EvaluateOptions) -> int:
 
     if options.compare:
         return _compare(options)
+    if options.remark:
+        return _remark(options)
     report = _measure(options)
     out = Path(options.out)
     write_report(report, out)
@@ -56,6 +60,17 @@ def run(options: EvaluateOptions) -> int:
     _complain(report)
     print(f"{out / 'report.html'}: {report.frames} frames dreamt, {report.seconds:.0f} s")
     return 1 if report.failed else 0
+
+
+def _remark(options: EvaluateOptions) -> int:
+    from worldsim.evaluate.report import read_document, write_document
+
+    out = Path(options.out)
+    doc = read_document(out)
+    report = dataclasses.replace(doc.report, remark=options.remark)
+    write_document(dataclasses.replace(doc, report=report), out)
+    print(out / "report.html")
+    return 0
 
 
 def _complain(report: Any) -> None:

@@ -105,6 +105,8 @@ class Report:
     """UTC, ISO 8601."""
     failed: dict[str, str] = field(default_factory=dict)
     """Metrics that could not be measured, and why."""
+    remark: str = ""
+    """What a person saw in the strips, in words."""
 
     def section(self, key: str) -> Section | None:
         """The section of a metric, if it was measured."""

@@ -21,6 +21,7 @@ def card_figures(doc: Document) -> str:
         f"`{report.command}`: {report.frames:,} frames dreamt in {report.seconds / 60:.0f} minutes on "
         f"{report.machine}, in game worlds never trained on. World {report.world_hash[:16]}, suite {report.suite}. "
         "Intervals are 95 %, over episodes; what the figures mean: docs/evaluate.md.",
+        f"What a person saw: {report.remark}" if report.remark else "",
         _targets(report),
     ]
     parts += [text for section in report.sections for text in _section(section)]

@@ -49,7 +49,7 @@ def report_page(doc: Document, previous: Report | None = None) -> str:
     body = [
         f"<header><h1>{title}</h1>{provenance(report)}<p><code>{escape(report.command)}</code></p></header>"
     ]
-    body += [_contents(report, previous), _targets(report), _failures(report)]
+    body += [_remark(report), _contents(report, previous), _targets(report), _failures(report)]
     if previous is not None:
         body.append(
             f'<section id="shipped"><h2>Against the world that ships</h2>{_against(previous, report)}</section>'
@@ -63,6 +63,12 @@ def targets(report: Report) -> list[tuple[Section, Figure, Status]]:
     """Every figure that has a target which it can be held against."""
     rows = [(s, f, status(f)) for s in report.sections for f in s.figures]
     return [(section, figure, state) for section, figure, state in rows if state]
+
+
+def _remark(report: Report) -> str:
+    if not report.remark:
+        return ""
+    return f'<div class="remark"><h3>What a person saw</h3><p>{escape(report.remark)}</p></div>'
 
 
 def _contents(report: Report, previous: Report | None) -> str:

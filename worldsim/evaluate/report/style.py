@@ -25,6 +25,7 @@ code { background: var(--code); padding: .1em .35em; border-radius: 4px; font-si
 .soft, .note, caption, figcaption { color: var(--soft); font-size: .88rem; }
 .facts { display: flex; flex-wrap: wrap; gap: .15rem 1.5rem; padding: 0; margin: .5rem 0; list-style: none;
   color: var(--soft); font-size: .9rem; }
+.remark { border-left: 4px solid var(--line); padding-left: 1rem; margin: 1rem 0; white-space: pre-line; }
 .tiles { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; padding: 0; list-style: none; }
 .tiles li { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .6rem 1rem;
   min-width: 8.5rem; }
@@ -37,7 +38,7 @@ th { font-weight: 600; color: var(--soft); font-size: .85rem; white-space: nowra
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td small { display: block; color: var(--soft); font-size: .78rem; white-space: normal;
   min-width: 7.5rem; max-width: 16rem; margin-left: auto; }
-td .note { display: block; max-width: 52ch; }
+td .note { display: block; min-width: 13rem; max-width: 52ch; }
 .whole { white-space: nowrap; } .tag { font-weight: 600; white-space: nowrap; }
 .reached, .better { color: var(--good); } .missed, .worse { color: var(--bad); }
 .undecided, .unmeasured, .unclear, .mixed, .changed { color: var(--open); } .even { color: var(--soft); }

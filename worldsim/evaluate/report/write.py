@@ -28,8 +28,18 @@ def write_report(report: Report, out: Path) -> Document:
         ResourceLimitError: the folder can't be written.
     """
     doc = document(report)
+    write_document(doc, out)
+    return doc
+
+
+def write_document(doc: Document, out: Path) -> None:
+    """Write the files of a report that may have been read back.
+
+    Raises:
+        ResourceLimitError: the folder can't be written.
+    """
     files = {picture.file: picture.png for picture in doc.pictures}
-    files[PAGE_FILE] = report_page(doc, previous_report(report.world_hash)).encode()
+    files[PAGE_FILE] = report_page(doc, previous_report(doc.report.world_hash)).encode()
     files[CARD_FILE] = card_figures(doc).encode()
     picture = card_strip(doc)
     if picture is not None:
@@ -39,7 +49,6 @@ def write_report(report: Report, out: Path) -> Document:
     for old in (out / STRIPS).glob("*.png"):
         if f"{STRIPS}/{old.name}" not in files:
             old.unlink()
-    return doc
 
 
 def write_comparison(first: Document, second: Document, out: Path) -> str:
