@@ -98,7 +98,9 @@ def read_document(path: Path) -> Document:
         IntegrityError: there is none, or it is not what it should be.
         UnsupportedVersion: it was written by a later release.
     """
-    file = path / REPORT_FILE if path.is_dir() else path
+    file = path if path.suffix == ".json" else path / REPORT_FILE
+    if not file.exists():
+        raise IntegrityError(f"{file}: there is no report; run  worldsim evaluate --out {file.parent}")
     try:
         values = json.loads(read_file(file, _LARGEST))
     except (ValueError, RecursionError) as error:
