@@ -72,7 +72,7 @@ QUICK = Suite(
     _counts(
         play=(8, 64),  # the explorer's episodes: following, horizon and the walls share them
         starts=(24, 16), shuffled=(8, 16), turn=(6, 48), there_and_back=(6, 48), edits=(6, 40), physics=(6, 32),
-        counterfactual=(4, 8), drift_explorer=(2, 256), drift_random=(1, 256), drift_stuck=(1, 256),
+        counterfactual=(4, 8), drift_explorer=(2, 256), drift_random=(1, 256), drift_stuck=(3, 256),
         strange=(3, 4), latency=(1, 32),
     ),
 )  # fmt: skip

@@ -12,7 +12,9 @@ from worldsim.evaluate.traits import COLOUR, TRAITS, motion, spread, traits
 
 RUN = 16
 """Frames in a row that a fault has to last."""
-STRAY = 2.0
+TURNING = 0.5
+"""Degrees a frame from which the picture has to change, walls or not."""
+STRAY = 2.5
 """Sigmas beyond the range that a trait has in the game's episode."""
 FAINT = np.log(0.2)
 """Log detail against the game's median in the episode below which a picture is mush."""
@@ -45,10 +47,11 @@ class Course:
         sigma = spread(width, height)
         dream, game = traits(r.frames), traits(r.truth)
         moved, game_moved = motion(r.frames, before), motion(r.truth, before)
-        faults = _faults(dream, game, sigma, moved, game_moved)
-        faults["broken"] = np.zeros(len(dream), bool)
-        if r.uncertainty is not None:
-            faults["broken"] = ~np.isfinite(r.uncertainty)
+        faults = {
+            "broken": np.zeros(len(dream), bool) if r.uncertainty is None else ~np.isfinite(r.uncertainty),
+            **_looks(dream, game, sigma),
+            **_moves(r, before, moved, game_moved),
+        }
         ends = {cause: int(fault.argmax()) for cause, fault in faults.items() if fault.any()}
         return cls(r, dream, game, (dream - game) / sigma, moved, game_moved, ends)
 
@@ -63,25 +66,40 @@ class Course:
         return min(self.ends, key=lambda cause: self.ends[cause], default="")
 
 
-def _faults(
-    dream: NDArray[np.float64],
-    game: NDArray[np.float64],
-    sigma: NDArray[np.float64],
-    moved: NDArray[np.float64],
-    game_moved: NDArray[np.float64],
+def _looks(
+    dream: NDArray[np.float64], game: NDArray[np.float64], sigma: NDArray[np.float64]
 ) -> dict[str, NDArray[np.bool_]]:
-    """`[n]` by cause: whether the fault begins at this frame."""
+    """`[n]` by cause: whether a fault of the dream's looks begins at this frame."""
     beyond = np.maximum(dream - game.max(0), game.min(0) - dream) / sigma
     sharp, entropy = TRAITS.index("detail"), TRAITS.index("entropy")
-    faint = (dream[:, sharp] < np.median(game[:, sharp]) + FAINT) & (dream[:, sharp] < game[:, sharp].min())
-    flat = beyond[:, entropy] > STRAY
-    flat &= dream[:, entropy] < game[:, entropy].min()
-    around = np.array([game_moved[max(0, t - 3) : t + 4].max() for t in range(len(game_moved))])
+    faint = (dream[:, sharp] < np.median(game[:, sharp]) + FAINT) & (beyond[:, sharp] > 0)
+    flat = (beyond[:, entropy] > STRAY) & (dream[:, entropy] < game[:, entropy].min())
     return {
         "colour": _lasting((beyond[:, : len(COLOUR)] > STRAY).any(1)),
         "mush": _lasting(faint | flat),
-        "frozen": _lasting((moved < 0.05 * game_moved) & (game_moved > 1.0)),
-        "flicker": _mean(moved) > 5 * np.maximum(_mean(game_moved), 1.0),
+    }
+
+
+def _moves(
+    r: Rollout, before: NDArray[np.uint8], moved: NDArray[np.float64], game_moved: NDArray[np.float64]
+) -> dict[str, NDArray[np.bool_]]:
+    """`[n]` by cause: whether a fault of the dream's motion begins at this frame.
+
+    A dream that walks where the game stands, or the other way round, is wrong but alive: to freeze is
+    to stay while the camera turns, and to flicker is to change without getting anywhere.
+    """
+    context = r.twin.scenario.context
+    turned = np.abs(np.diff(r.twin.pose[context - 1 :, 3:], axis=0)).max(1) > TURNING
+    frozen = np.zeros(len(moved), bool)
+    turns = np.flatnonzero(turned & (game_moved > 1.0))
+    frozen[turns] = _lasting(moved[turns] < 0.05 * game_moved[turns])
+    pictures = [before, before, *r.frames]
+    two_back = np.array([np.abs(b.astype(np.int16) - a).mean() for a, b in zip(pictures, pictures[2:])])
+    busy = _mean(moved) > 5 * np.maximum(_mean(game_moved), 1.0)
+    around = np.array([game_moved[max(0, t - 3) : t + 4].max() for t in range(len(game_moved))])
+    return {
+        "frozen": frozen,
+        "flicker": busy & (_mean(two_back) < 1.15 * _mean(moved)),
         "cut": (moved > 40) & (moved > 5 * around),
     }
 

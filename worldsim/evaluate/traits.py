@@ -12,10 +12,11 @@ from worldsim.evaluate.pixels import Frames, grey, laplacian
 from worldsim.evaluate.scenario import Scenario
 from worldsim.evaluate.twin import GAME, overlay, play
 
-COLOUR = ("red", "green", "blue", "contrast", "saturation")
+COLOUR = ("brightness", "redness", "blueness", "contrast", "saturation")
 TRAITS = (*COLOUR, "clipped", "detail", "entropy")
-"""Mean of each channel, standard deviation of luma, mean saturation (0..1), share of luma at the ends of its
-range, logarithm of the mean Laplacian, entropy of luma in bits; all without the HUD."""
+"""Mean luma, mean of red less green and of blue less the others, standard deviation of luma, mean saturation
+(0..1), share of luma at the ends of its range, logarithm of the mean Laplacian, entropy of luma in bits; all
+without the HUD. Differences of channels vary little in the game, so that a tint shows in them."""
 
 _LEAST = 0.01  # the game never clips, so that this trait has no spread of its own
 _WORLDS = range(900, 948)
@@ -60,8 +61,11 @@ def _traits(frame: NDArray[np.uint8], shown: NDArray[np.bool_]) -> list[float]:
     saturation = (strongest - pixels.min(1)) / np.maximum(strongest, 1)
     share = np.bincount((seen / 4).astype(np.int64), minlength=64) / len(seen)
     share = share[share > 0]
+    red, green, blue = pixels.mean(0)
     return [
-        *pixels.mean(0),
+        seen.mean(),
+        red - green,
+        blue - (red + green) / 2,
         seen.std(),
         saturation.mean(),
         ((seen <= 2) | (seen >= 253)).mean(),
