@@ -14,12 +14,48 @@ from worldsim.evaluate.probes.bundle import Probes
 from .probe_footage import Footage
 from .probe_lessons import blur
 
+_LARGE = 30.0  # degrees: of a larger turn too little stays in view
 
-def examine(probes: Probes, footage: Footage) -> dict[str, float]:
+
+def examine(probes: Probes, footage: Footage, hud: NDArray[np.bool_]) -> dict[str, float]:
     """Accuracies by name; those of frames blurred by 3x3 and with noise of 4 grey levels end in "_degraded"."""
-    clean = _examine(probes, footage, footage.frames)
-    rough = _examine(probes, footage, _degraded(footage.frames))
+    clean = _examine(probes, footage, footage.frames, hud)
+    rough = _examine(probes, footage, _degraded(footage.frames), hud)
     return {**clean, **{f"{name}_degraded": value for name, value in rough.items()}}
+
+
+def _examine(
+    probes: Probes, footage: Footage, frames: NDArray[np.uint8], hud: NDArray[np.bool_]
+) -> dict[str, float]:
+    found: dict[str, float] = {}
+    classes = probes.blocks(frames[:, -1])
+    found["blocks"] = float((classes == footage.classes).mean())
+    found["blocks_iou"] = _mean_iou(classes, footage.classes)
+    moves = [
+        probes.moves(
+            clip, depth=footage.depth[i], pitch=footage.pitch[i, :-1], expected=footage.turn[i], hud=hud
+        )
+        for i, clip in enumerate(frames)
+    ]
+    step, turn = np.stack([m.step for m in moves]), np.stack([m.turn for m in moves])
+    fair = np.abs(footage.turn).max(2) < _LARGE
+    for i, name in enumerate(("yaw", "pitch")):
+        true, said = footage.turn[..., i][fair], turn[..., i][fair]
+        found |= _numbers(name, true, said)
+        found[f"{name}_sign"] = float((np.sign(said) == np.sign(true))[np.abs(true) > 1.0].mean())
+    for i, name in enumerate(("right", "up", "ahead")):
+        found |= _numbers(name, footage.step[..., i][fair], step[..., i][fair])
+    # The first tick of a clip has no step before it to be read off.
+    known = (footage.known & fair[..., None])[:, 1:]
+    keys = np.stack([m.keys for m in moves])[:, 1:]
+    scores = {
+        key: f1((footage.pressed[:, 1:] & known)[..., i], (keys & known)[..., i])
+        for i, key in enumerate(KEYS)
+    }
+    found |= {f"f1_{key}": score for key, score in scores.items()}
+    found["f1"] = float(np.nanmean(list(scores.values())))
+    found["slot"] = float((np.stack([m.slot for m in moves]) == footage.slot).mean())
+    return {name: round(value, 4) for name, value in found.items() if np.isfinite(value)}
 
 
 def f1(pressed: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
@@ -28,33 +64,12 @@ def f1(pressed: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
     return float("nan") if not pressed.any() else 2 * hits / max(1.0, float(pressed.sum() + said.sum()))
 
 
-def _examine(probes: Probes, footage: Footage, frames: NDArray[np.uint8]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    classes = probes.blocks(frames[:, -1])
-    found["blocks"] = float((classes == footage.classes).mean())
-    found["blocks_iou"] = _mean_iou(classes, footage.classes)
-    moves = [probes.moves(clip) for clip in frames]
-    step, turn = np.stack([m.step for m in moves]), np.stack([m.turn for m in moves])
-    keys, slot = np.stack([m.keys for m in moves]) > 0.5, np.stack([m.slot for m in moves])
-    fair = np.abs(footage.turn).max(2) < 30.0
-    for i, name in enumerate(("yaw", "pitch")):
-        true, said = footage.turn[..., i][fair], turn[..., i][fair]
-        large = np.abs(true) > 1.0
-        found[f"{name}_error"] = float(np.median(np.abs(said - true)))
-        found[f"{name}_gain"] = float((said * true).sum() / (true * true).sum())
-        found[f"{name}_sign"] = float((np.sign(said) == np.sign(true))[large].mean())
-    for i, name in enumerate(("right", "up", "ahead")):
-        true, said = footage.step[..., i][fair], step[..., i][fair]
-        found[f"{name}_error"] = float(np.abs(said - true).mean())
-        found[f"{name}_r2"] = float(1 - ((said - true) ** 2).sum() / ((true - true.mean()) ** 2).sum())
-    scores = {
-        key: f1((footage.pressed & footage.known)[..., i], (keys & footage.known)[..., i])
-        for i, key in enumerate(KEYS)
+def _numbers(name: str, true: NDArray[Any], said: NDArray[Any]) -> dict[str, float]:
+    return {
+        f"{name}_error": float(np.median(np.abs(said - true))),
+        f"{name}_gain": float((said * true).sum() / (true * true).sum()),
+        f"{name}_r2": float(1 - ((said - true) ** 2).sum() / ((true - true.mean()) ** 2).sum()),
     }
-    found |= {f"f1_{key}": score for key, score in scores.items()}
-    found["f1"] = float(np.nanmean(list(scores.values())))
-    found["slot"] = float((slot == footage.slot).mean())
-    return {name: round(value, 4) for name, value in found.items() if np.isfinite(value)}
 
 
 def _mean_iou(said: NDArray[Any], true: NDArray[Any]) -> float:

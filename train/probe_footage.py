@@ -29,7 +29,7 @@ class Footage:
     frames: NDArray[np.uint8]
     """`[N, T, H, W, 3]`."""
     depth: NDArray[np.float16]
-    """`[N, T - 1, H / 8, W / 8]` in the middle of cells, of all frames but the last."""
+    """`[N, T - 1, H / 2, W / 2]` of all frames but the last."""
     classes: NDArray[np.uint8]
     """`[N, rows, columns]` of the last frame."""
     step: NDArray[np.float32]
@@ -39,9 +39,9 @@ class Footage:
     pitch: NDArray[np.float32]
     """`[N, T]` degrees."""
     pressed: NDArray[np.bool_]
-    """`[N, T - 1, 9]`."""
+    """`[N, T - 1, 7]`."""
     known: NDArray[np.bool_]
-    """`[N, T - 1, 9]`."""
+    """`[N, T - 1, 7]`."""
     slot: NDArray[np.int64]
     """`[N, T]`."""
 
@@ -85,12 +85,12 @@ def _clip(game: Any, player: Any, rng: np.random.Generator | None) -> dict[str, 
         game.step(actions[-1])
         states.append(game.state())
     pose = np.stack([s["pose"] for s in states])
-    columns = {name: np.stack([s[name] for s in states]) for name in ("on_ground", "in_water")}
+    columns = {name: np.stack([s[name] for s in states]) for name in ("on_ground", "in_water", "contact")}
     columns["events.placed"] = np.array([s["events"]["placed"] for s in states])
     pressed, known = acting(np.stack(actions), pose, columns)
     frames, depth, blocks = (np.stack(part) for part in zip(*looks))
     return {
-        "frames": frames, "depth": depth[:-1, 4::8, 4::8].astype(np.float16),
+        "frames": frames, "depth": depth[:-1, ::2, ::2].astype(np.float16),
         "classes": classes_of(blocks[-1:])[0], "step": steps_of(pose)[BEFORE:], "turn": turns_of(pose)[BEFORE:],
         "pitch": pose[BEFORE:, 4], "pressed": pressed[BEFORE:], "known": known[BEFORE:],
         "slot": np.array([s["slot"] for s in states[BEFORE:]], np.int64),

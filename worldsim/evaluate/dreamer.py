@@ -27,6 +27,8 @@ class Drawn:
     """`[B, 5]` where the dream believes the eye to be, if it believes anything."""
     uncertainty: NDArray[np.float32] | None = None
     """`[B]` expected error of the frame in grey levels, if the dream says."""
+    depth: NDArray[np.float16] | None = None
+    """`[B, h, w]` blocks along the view axis as the dream believes them, of any size."""
 
 
 class Dreamer(Protocol):
@@ -69,6 +71,7 @@ class WorldDreamer:
             torch.stack([w.newest.frame for w in self._worlds]).cpu().numpy(),
             torch.stack([w.newest.pose for w in self._worlds]).float().cpu().numpy(),
             np.array([np.nan if w.failed else w.uncertainty for w in self._worlds], np.float32),
+            torch.stack([w.newest.depth[::2, ::2] for w in self._worlds]).half().cpu().numpy(),
         )
 
     @torch.inference_mode()

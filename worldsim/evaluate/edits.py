@@ -51,7 +51,7 @@ def scenarios(suite: Suite) -> list[Scenario]:
 def _edits(suite: Suite, frames: int) -> Iterator[tuple[Scenario, Scenario]]:
     found = 0
     for scout in places(suite.first_seed + 200, 0.0):
-        kind = "place" if found % 2 else "break"
+        kind = "place" if found % 2 or frames < _ticks(_PATIENCE) else "break"
         for heading in _HEADINGS:
             aimed = scout.after(sequence([press(yaw=heading, pitch=_PITCHES[found % 3]), press(ticks=4)]))
             edit = _edit(aimed, kind) if aimed.rests else None
@@ -59,6 +59,11 @@ def _edits(suite: Suite, frames: int) -> Iterator[tuple[Scenario, Scenario]]:
                 yield _pair(edit[0], edit[1], kind, found, frames, suite.context)
                 found += 1
                 break
+
+
+def _ticks(edit: int) -> int:
+    """Of an episode without waiting, whose edit takes so many."""
+    return edit + _HOLD + 2 * _AWAY[1] + _LOOK
 
 
 def _edit(scout: Scout, kind: str) -> tuple[Scout, Actions] | None:
@@ -91,7 +96,7 @@ def _pair(
 ) -> tuple[Scenario, Scenario]:
     speed, ticks = _AWAY
     yaw = speed if pair % 4 < 2 else -speed
-    spare = frames - len(edit) - _HOLD - 2 * ticks - _LOOK
+    spare = frames - _ticks(len(edit))
     waits = [n for n in _WAITS if n <= spare] or [0]
     wait = waits[(pair // 2) % len(waits)]
     made = context - 1 + len(edit) + _HOLD

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from worldsim.actions import INDEX
 from worldsim.evaluate.figure import Values, pooled
 from worldsim.evaluate.probes.acting import KEYS, acting, steps_of, turns_of
+from worldsim.evaluate.reading import cut, read
 from worldsim.evaluate.result import Curve, Figure, Section, Strip
 from worldsim.evaluate.rollout import Rollout
 from worldsim.evaluate.scenario import Scenario
@@ -30,13 +31,13 @@ LEAST = 8
 """Ticks that a key has to be seen in the game before it counts in a mean."""
 TITLE = "Action following"
 TEXT = (
-    "A probe that was trained on the game alone says which keys act and how far the eye turns between two dreamt "
-    "frames. Following is its F1, mean over keys, divided by what it reaches on the game's own frames; a gain of 1 "
-    "turns or walks as far as the game. Keys that change nothing in the game (into a wall, in the air) are left out."
+    "A probe aligns each dreamt frame with the next one and says how the eye turned and moved, and by the game's "
+    "arithmetic which keys that takes. Following is its F1, mean over keys, divided by what it reaches on the game's "
+    "own frames; a gain of 1 turns or walks as far as the game. Keys whose effect can't be seen (into a wall, in the "
+    "air, in water) are left out."
 )
 _SMALL, _CLEAR, _LARGE = 0.3, 1.0, 30.0  # degrees: no turn, a turn, a turn that leaves too little in view
 _LAGS = range(-3, 4)
-_BEFORE = 4  # game frames shown to the probe before the dream, whose keys it reads off neighbouring ticks
 
 
 def scenarios(suite: Suite) -> list[Scenario]:
@@ -55,15 +56,15 @@ def measure(rollouts: Sequence[Rollout], probes: Probes | None) -> Section:
     """Keys and turns in windows of dreamt frames; nothing without probes."""
     if probes is None:
         return Section("following", TITLE, TEXT, (Figure("following", nan, note="needs the probes"),))
-    read = [Reading.of(r, probes) for r in _once(rollouts)]
-    figures = [f for first, stop in WINDOWS for f in _keys(read, first, stop)]
+    seen = [Reading.of(r, probes) for r in _once(rollouts)]
+    figures = [f for first, stop in WINDOWS for f in _keys(seen, first, stop)]
     first, stop = WINDOWS[0]
-    start = [r.cut(first, stop) for r in read]
+    start = [r.cut(first, stop) for r in seen]
     for axis, name in ((0, "yaw"), (1, "pitch")):
         figures += _turning(start, axis, name)
     figures += [_gain(start, "walk_gain", lambda r: (r.ahead(r.dream), r.ahead(r.game), r.step[:, 2]))]
     figures += _per_key(start)
-    return Section("following", TITLE, TEXT, tuple(figures), (_curve(read),), _strips(read))
+    return Section("following", TITLE, TEXT, tuple(figures), (_curve(seen),), _strips(seen))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +89,7 @@ class Reading:
     def of(cls, r: Rollout, probes: Probes) -> Reading:
         """Let the probes read a rollout."""
         context = r.twin.scenario.context
-        lead = min(_BEFORE, context)
-        before = r.twin.frames[context - lead : context]
-        dream = _later(probes.moves(np.concatenate([before, r.frames])), lead - 1)
-        game = _later(probes.moves(np.concatenate([before, r.truth])), lead - 1)
+        dream, game = read(r, probes)
         pressed, known = truth(r.twin)
         ticks = slice(context - 1, None)
         turn, step = turns_of(r.twin.pose)[ticks], steps_of(r.twin.pose)[ticks]
@@ -105,12 +103,12 @@ class Reading:
         """Some of the ticks."""
         t = slice(first, stop)
         arrays = (self.pressed[t], self.known[t], self.turn[t], self.step[t], self.slot[t])
-        return Reading(self.rollout, _part(self.dream, t), _part(self.game, t), *arrays)
+        return Reading(self.rollout, cut(self.dream, first, stop), cut(self.game, first, stop), *arrays)
 
     def said(self, moves: Moves) -> NDArray[np.bool_]:
         """`[n, len(NAMES)]` what the probe says acts."""
         changed = (np.diff(moves.slot) != 0) & (moves.slot[1:] == self.slot)
-        return np.concatenate([moves.keys > 0.5, _turned(moves.turn), changed[:, None]], 1)
+        return np.concatenate([moves.keys, _turned(moves.turn), changed[:, None]], 1)
 
     def ahead(self, moves: Moves) -> NDArray[np.float32]:
         """`[n]` blocks ahead."""
@@ -147,15 +145,6 @@ def _once(rollouts: Sequence[Rollout]) -> list[Rollout]:
         if kept is None or len(r.frames) > len(kept.frames):
             best[r.twin.scenario.seed] = r
     return list(best.values())
-
-
-def _later(moves: Moves, first: int) -> Moves:
-    return _part(moves, slice(first, len(moves.turn)))
-
-
-def _part(moves: Moves, t: slice) -> Moves:
-    start, stop, _ = t.indices(len(moves.turn))
-    return type(moves)(moves.step[t], moves.turn[t], moves.keys[t], moves.slot[start : stop + 1])
 
 
 def _counts(r: Reading, moves: Moves) -> NDArray[np.float64]:

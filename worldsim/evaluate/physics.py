@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from worldsim.evaluate.figure import Values, mean, pooled
 from worldsim.evaluate.probes.acting import steps_of, turns_of
+from worldsim.evaluate.reading import read
 from worldsim.evaluate.result import Figure, Section, Strip
 from worldsim.evaluate.rollout import Rollout
 from worldsim.evaluate.scenario import Scenario
@@ -120,8 +121,7 @@ class Reading:
     def of(cls, r: Rollout, probes: Probes) -> Reading:
         """Let the probe read a rollout."""
         context = r.twin.scenario.context
-        before = r.twin.frames[context - 1 : context]
-        dream, game = (probes.moves(np.concatenate([before, frames])).step for frames in (r.frames, r.truth))
+        dream, game = (moves.step for moves in read(r, probes))
         true, turn = steps_of(r.twin.pose)[context - 1 :], np.abs(turns_of(r.twin.pose)[context - 1 :]).max(1)
         contact = np.asarray(r.twin.columns["contact"][context:], bool)
         still = (np.abs(true).max(1) < _HELD) & (turn == 0)
@@ -142,17 +142,17 @@ def measure(rollouts: Sequence[Rollout], probes: Probes | None) -> Section:
     """Violations, ghost walls and falls; nothing without probes."""
     if probes is None:
         return Section("physics", TITLE, TEXT, (Figure("violations", nan, note="needs the probes"),))
-    read = [Reading.of(r, probes) for r in rollouts]
-    still = np.concatenate([r.game[r.still, 2] for r in read])
+    seen = [Reading.of(r, probes) for r in rollouts]
+    still = np.concatenate([r.game[r.still, 2] for r in seen])
     rest, noise = (float(np.median(still)), float(still.std())) if len(still) else (0.0, 0.0)
     limit = max(3 * noise, _NOISE)
-    falls = [r for r in read if r.rollout.twin.scenario.group == "fall"]
-    figures = [*_walls(read, rest, limit), *_falls(falls)]
+    falls = [r for r in seen if r.rollout.twin.scenario.group == "fall"]
+    figures = [*_walls(seen, rest, limit), *_falls(falls)]
     strips = [
         _strip(f"physics_{group}", f"walking {words}, the worst episode", worst)
         for group, words, worst in (
-            ("wall", "into a wall", _most(read, lambda r: float(r.dream[r.held, 2].sum()), "wall")),
-            ("fall", "off a ledge", _most(read, lambda r: abs(_drop(r.dream, r) - _drop(r.game, r)), "fall")),
+            ("wall", "into a wall", _most(seen, lambda r: float(r.dream[r.held, 2].sum()), "wall")),
+            ("fall", "off a ledge", _most(seen, lambda r: abs(_drop(r.dream, r) - _drop(r.game, r)), "fall")),
         )
         if worst is not None
     ]

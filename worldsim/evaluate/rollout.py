@@ -38,6 +38,8 @@ class Rollout:
     """Seconds that the whole batch took to begin."""
     coded: NDArray[np.uint8] | None = None
     """`[n, H, W, 3]` the twin's frames through the world's tokenizer; None where it loses nothing."""
+    depth: NDArray[np.float16] | None = None
+    """`[n, h, w]` blocks along the view axis as the dream believes them."""
 
     @property
     def truth(self) -> NDArray[np.uint8]:
@@ -59,6 +61,7 @@ class Rollout:
             uncertainty=first(self.uncertainty),
             times=first(self.times),
             coded=first(self.coded),
+            depth=first(self.depth),
         )
 
 
@@ -97,6 +100,7 @@ def _roll(dreamer: Dreamer, twins: list[Twin], progress: Progress | None) -> lis
     frames = np.stack([d.frames for d in drawn], 1)
     pose = [d.pose for d in drawn if d.pose is not None]
     doubt = [d.uncertainty for d in drawn if d.uncertainty is not None]
+    depth = [d.depth for d in drawn if d.depth is not None]
     code = getattr(dreamer, "code", None)
     return [
         Rollout(
@@ -108,6 +112,7 @@ def _roll(dreamer: Dreamer, twins: list[Twin], progress: Progress | None) -> lis
             times,
             start,
             code(twin.frames[twin.scenario.context :]) if code else None,
+            np.stack(depth, 1)[i] if depth else None,
         )
         for i, twin in enumerate(twins)
     ]

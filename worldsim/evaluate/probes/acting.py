@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from worldsim.actions import INDEX
 
-KEYS: tuple[str, ...] = ("forward", "back", "left", "right", "jump", "sneak", "sprint", "attack", "use")
-"""Keys whose effect can be seen in the picture, in the order of the motion probe's logits."""
+KEYS: tuple[str, ...] = ("forward", "back", "left", "right", "jump", "sprint", "attack")
+"""Keys whose effect on the next frame can be seen, in the order of `motion.read_keys`."""
 _COLUMNS = [INDEX[key] for key in KEYS]
 _SWING = 5  # ticks that the arm takes to come to rest
 
@@ -43,42 +43,30 @@ def acting(
     Args:
         actions: `[N, 25]`.
         pose: `[N + 1, 5]`.
-        columns: "on_ground", "in_water" and "events.placed" `[N + 1]` of the game's state.
+        columns: "on_ground", "in_water", "contact" and "events.placed" `[N + 1]` of the game's state.
 
     Returns:
-        pressed and known, bool `[N, 9]` in the order of `KEYS`. A tick is not known for a key that was
-        pressed in vain (into a wall, in the air) or let go while its motion runs on.
+        pressed and known, bool `[N, 7]` in the order of `KEYS`. A tick is not known for a key that was
+        pressed in vain (into a wall, in the air), nor for one whose traces another key leaves too.
     """
     pressed = actions[:, _COLUMNS] > 0.5
     key = {name: pressed[:, i] for i, name in enumerate(KEYS)}
     step = steps_of(pose)
-    level = np.hypot(step[:, 0], step[:, 2])
     ground, wet = (np.asarray(columns[name])[:-1].astype(bool) for name in ("on_ground", "in_water"))
+    blocked = np.asarray(columns["contact"])[1:].astype(bool)
     placed = np.asarray(columns["events.placed"])[1:] > 0
-    footed = ground | wet
+    footed = ground & ~wet & ~blocked & ~(actions[:, INDEX["sneak"]] > 0.5)
     known = {}
     for name, other, way in (
         ("forward", "back", step[:, 2]), ("back", "forward", -step[:, 2]),
         ("left", "right", -step[:, 0]), ("right", "left", step[:, 0]),
     ):  # fmt: skip
         known[name] = footed & np.where(key[name], (way > 0.02) & ~key[other], True)
-    known["jump"] = ~key["jump"] | wet | (ground & (step[:, 1] > 0.2))
-    settled = _held(key["sneak"], 4)
-    known["sneak"] = np.where(key["sneak"], ~settled | (ground & (level > 0.02)), True) & ~wet
-    runs = key["forward"] & ~key["back"] & ground & ~wet & (step[:, 2] > 0.1)
-    known["sprint"] = np.where(key["sprint"], runs & ~key["sneak"], footed)
+    known["jump"] = ~wet & (~key["jump"] | (ground & (step[:, 1] > 0.2)))
+    sideways = key["left"] | key["right"]
+    known["sprint"] = footed & ~key["jump"] & ~sideways & key["forward"] & ~key["back"] & (step[:, 2] > 0.02)
     known["attack"] = key["attack"] | ~_recent(key["attack"] | placed, _SWING)
-    known["use"] = ~key["use"] | placed
     return pressed, np.stack([known[name] for name in KEYS], 1)
-
-
-def _held(pressed: NDArray[np.bool_], ticks: int) -> NDArray[np.bool_]:
-    """Pressed at each of the last `ticks` ticks and now."""
-    held = pressed.copy()
-    for n in range(1, ticks + 1):
-        held[n:] &= pressed[:-n]
-        held[:n] = False
-    return held
 
 
 def _recent(happened: NDArray[np.bool_], ticks: int) -> NDArray[np.bool_]:

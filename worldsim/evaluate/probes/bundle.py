@@ -2,13 +2,12 @@
 
 probes = load_probes()
 classes = probes.blocks(frames)      # uint8 [N, rows, columns]
-moves = probes.moves(frames)         # what happened between the N frames
+moves = probes.moves(frames, depth=..., pitch=..., expected=...)     # what happened between the N frames
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,27 +19,12 @@ from torch import Tensor
 from worldsim.checkpoint import load_checkpoint, load_into
 from worldsim.errors import CheckpointError
 from worldsim.evaluate.probes.classes import fit
-from worldsim.evaluate.probes.motion import MotionNet
+from worldsim.evaluate.probes.motion import HotbarNet, Moves, read_keys, see_motion
 from worldsim.evaluate.probes.seg import SegNet
 
 WEIGHTS = Path(__file__).parent / "weights"
 KIND = "probes"
 _BATCH = 64
-_CLIP = 33
-
-
-@dataclass(frozen=True, eq=False)
-class Moves:
-    """What the motion probe sees in N + 1 frames."""
-
-    step: NDArray[np.float32]
-    """`[N, 3]` blocks to the right, up and ahead."""
-    turn: NDArray[np.float32]
-    """`[N, 2]` degrees of yaw (right) and pitch (down)."""
-    keys: NDArray[np.float32]
-    """`[N, 9]` probability that each of `acting.KEYS` is acting."""
-    slot: NDArray[np.int64]
-    """`[N + 1]` chosen hotbar slot, 0 to 8."""
 
 
 class Probes:
@@ -51,8 +35,8 @@ class Probes:
         accuracy: what they reached on worlds they never saw, by name.
     """
 
-    def __init__(self, seg: SegNet, motion: MotionNet, *, hash: str, accuracy: dict[str, float]) -> None:
-        self.seg, self.motion = seg.eval().requires_grad_(False), motion.eval().requires_grad_(False)
+    def __init__(self, seg: SegNet, hotbar: HotbarNet, *, hash: str, accuracy: dict[str, float]) -> None:
+        self.seg, self.hotbar = seg.eval().requires_grad_(False), hotbar.eval().requires_grad_(False)
         self.hash, self.accuracy = hash, accuracy
         self._fast = bool(torch.cpu._is_amx_tile_supported())
 
@@ -70,16 +54,26 @@ class Probes:
         parts = [self._run(self.seg.features, part).float().numpy() for part in _parts(frames)]
         return np.concatenate(parts)
 
-    def moves(self, frames: NDArray[np.uint8]) -> Moves:
-        """What happened between consecutive frames `[N + 1, H, W, 3]`, N at least 1."""
-        rows: list[tuple[NDArray[Any], ...]] = []
-        for first, stop, skip in _windows(len(frames) - 1):
-            seen = self._run(self.motion, frames[None, first : stop + 1])
-            found = (seen.step, seen.turn, seen.keys.sigmoid(), seen.slot.argmax(2)[:, 1:])
-            rows.append(tuple(x[0, skip].numpy() for x in found))
-        step, turn, keys, slot = (np.concatenate(column) for column in zip(*rows))
-        before = self._run(self.motion, frames[None, :2]).slot[0, :1].argmax(1).numpy()
-        return Moves(step, turn, keys, np.concatenate([before, slot]))
+    def moves(
+        self,
+        frames: NDArray[np.uint8],
+        *,
+        depth: NDArray[np.floating[Any]],
+        pitch: NDArray[np.float32],
+        expected: NDArray[np.float32],
+        hud: NDArray[np.bool_],
+    ) -> Moves:
+        """What happened between consecutive frames `[N + 1, H, W, 3]`, N at least 1.
+
+        Args:
+            depth: `[N, h, w]` blocks along the view axis in all frames but the last, of any size.
+            pitch: `[N]` degrees, down, of the same frames.
+            expected: `[N, 2]` turns (right, down) in degrees; only one of the places to begin looking at.
+            hud: `[H, W]` where something is drawn over the world.
+        """
+        turn, step, doubt = see_motion(frames, depth, pitch, expected, hud)
+        slots = [self._run(self.hotbar, part).argmax(1).numpy() for part in _parts(frames)]
+        return Moves(step, turn, read_keys(turn, step, frames), np.concatenate(slots), doubt)
 
     @torch.inference_mode()
     def _run(self, network: Any, frames: NDArray[np.uint8]) -> Any:
@@ -104,27 +98,16 @@ def load_probes(folder: Path = WEIGHTS) -> Probes:
     checkpoint = load_checkpoint(folder)
     if checkpoint.config.get("kind") != KIND:
         raise CheckpointError(f"{folder}: holds no probes; train some:  worldsim train probes --out {folder}")
-    seg, motion = SegNet(), MotionNet()
-    for name, network in (("seg", seg), ("motion", motion)):
+    seg, hotbar = SegNet(), HotbarNet()
+    for name, network in (("seg", seg), ("hotbar", hotbar)):
         prefix = f"{name}."
         own = {
             key[len(prefix) :]: t.float() for key, t in checkpoint.tensors.items() if key.startswith(prefix)
         }
         load_into(network, own)
     accuracy = {str(name): float(value) for name, value in checkpoint.info.get("accuracy", {}).items()}
-    return Probes(seg, motion, hash=checkpoint.hash, accuracy=accuracy)
+    return Probes(seg, hotbar, hash=checkpoint.hash, accuracy=accuracy)
 
 
 def _parts(frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return [frames[i : i + _BATCH] for i in range(0, len(frames), _BATCH)]
-
-
-def _windows(ticks: int) -> list[tuple[int, int, slice]]:
-    """Overlapping (first frame, last frame, ticks to take): keys are read off neighbouring ticks as well."""
-    windows, done = [], 0
-    while done < ticks:
-        first, stop = max(0, done - 4), min(ticks, done + _CLIP)
-        take = stop - done if stop == ticks else stop - done - 2
-        windows.append((first, stop, slice(done - first, done - first + take)))
-        done += take
-    return windows

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Residual(nn.Module):
-    """One 3x3 convolution around a skip; it begins as nothing."""
+    """One 3x3 convolution around a skip."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

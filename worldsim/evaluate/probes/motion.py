@@ -1,130 +1,121 @@
-"""The motion probe: how the eye moved between two frames, and which keys were seen to act."""
+"""The motion probe: how the eye moved between frames, and which keys that tells of.
+
+It aligns pictures directly (`align`) and reads keys off the steps by the game's own arithmetic, so nothing
+is learned but the hotbar.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from worldsim.evaluate.probes.acting import KEYS
-from worldsim.evaluate.probes.layers import Residual, halve, patches
+from worldsim.evaluate.probes.align import align
+from worldsim.evaluate.probes.layers import patches
 
 SLOTS = 9
 _HOTBAR = (16, 112)  # rows from the bottom and columns around the middle that hold it, at 96 rows
-_MATCH = 32
-_PAIR = 96
-_LOOKS = 6
-_TURN = 10.0  # degrees in one unit of the head
-_STEP = 0.2  # blocks
+_GREY = np.array((0.299, 0.587, 0.114), np.float32)
+_DRAG = 0.546  # of the last step that a body on the ground keeps
+_PUSH, _SPRINT = 0.045, 0.112  # blocks: half of what a key adds to a step; between walking and sprinting
+_JUMP = 0.27  # blocks up in a tick
+_HAND = (0.80, 0.90)  # the hand at rest lies below and right of these shares of a frame
+_SWING = 6.0  # grey levels that a swinging arm changes there
+
+Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What the probe says of B clips of T frames; T - 1 ticks lie between them."""
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """What the motion probe sees in N + 1 frames."""
 
-    step: Tensor
-    """`[B, T - 1, 3]` blocks to the right, up and ahead, of the eye."""
-    turn: Tensor
-    """`[B, T - 1, 2]` degrees of yaw (right) and pitch (down)."""
-    keys: Tensor
-    """`[B, T - 1, 9]` logits of `KEYS`."""
-    slot: Tensor
-    """`[B, T, 9]` logits of the chosen hotbar slot."""
-    flow: Tensor
-    """`[B, T - 1, 2, h, w]` where each cell of the first frame went, in units of the frame's height."""
+    step: Floats
+    """`[N, 3]` blocks to the right, up and ahead."""
+    turn: Floats
+    """`[N, 2]` degrees of yaw (right) and pitch (down)."""
+    keys: NDArray[np.bool_]
+    """`[N, 7]` whether each of `acting.KEYS` is acting."""
+    slot: NDArray[np.int64]
+    """`[N + 1]` chosen hotbar slot, 0 to 8."""
+    doubt: Floats
+    """`[N]` how ill the motion fits the pictures, 0 or more; above 1 they hardly show the same place."""
 
 
-class MotionNet(nn.Module):
-    """Matches cells of two frames, reads the motion off the matches, and keys off neighbouring ticks."""
+class HotbarNet(nn.Module):
+    """Frames `[N, 3, 96, w]` in [-1, 1] to logits of the chosen slot `[N, SLOTS]`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.fine = nn.Sequential(patches(48), Residual(48))
-        self.deep = nn.Sequential(halve(48, 64), Residual(64))
-        self.query, self.match = nn.Conv2d(64, _MATCH, 1), nn.Conv2d(64, _MATCH, 1)
-        self.sharpness = nn.Parameter(torch.tensor(2.5))
-        self.near = nn.Sequential(nn.Conv2d(96, 48, 1), nn.ReLU(), halve(48, 64))
-        self.mix = nn.Sequential(
-            nn.Conv2d(64 * 2 + _MATCH * 2 + 5, _PAIR, 1), nn.ReLU(), Residual(_PAIR), Residual(_PAIR)
-        )
-        self.look = nn.Conv2d(_PAIR, _LOOKS, 1)
-        self.pair = nn.Sequential(
-            nn.Linear((1 + _LOOKS) * _PAIR + _LOOKS * 2, 160), nn.ReLU(), nn.Linear(160, _PAIR), nn.ReLU()
-        )
-        self.motion = nn.Linear(_PAIR, 5)
-        self.time = nn.ModuleList([nn.Conv1d(_PAIR + 5, 96, 3), nn.Conv1d(96, 96, 3)])
-        self.keys = nn.Linear(96 + _PAIR, len(KEYS))
-        self.hotbar = nn.Sequential(
-            patches(16), nn.Flatten(), nn.Linear(16 * (_HOTBAR[0] // 4) * (_HOTBAR[1] // 4), SLOTS)
-        )
+        cells = (_HOTBAR[0] // 4) * (_HOTBAR[1] // 4)
+        self.body = nn.Sequential(patches(16), nn.Flatten(), nn.Linear(16 * cells, SLOTS))
 
-    def forward(self, frames: Tensor) -> Seen:
-        """Clips `[B, T, 3, 96, w]` in [-1, 1], T at least 2."""
-        b, t = frames.shape[:2]
-        flat = frames.flatten(0, 1)
-        fine = self.fine(flat)
-        deep = self.deep(fine)
-        slot = self.hotbar(_bottom(flat)).view(b, t, SLOTS)
-        fine, deep = fine.unflatten(0, (b, t)), deep.unflatten(0, (b, t))
-        pairs, flow = self._pairs(
-            *(part.flatten(0, 1) for part in (fine[:, :-1], fine[:, 1:], deep[:, :-1], deep[:, 1:]))
-        )
-        motion = self.motion(pairs).float()
-        known = torch.cat([pairs, motion.detach().to(pairs.dtype)], 1).view(b, t - 1, -1)
-        return Seen(
-            motion[:, 2:].view(b, t - 1, 3) * _STEP,
-            motion[:, :2].view(b, t - 1, 2) * _TURN,
-            self._keys(known, pairs.view(b, t - 1, -1)).float(),
-            slot.float(),
-            flow.unflatten(0, (b, t - 1)),
-        )
-
-    def _pairs(self, fine_a: Tensor, fine_b: Tensor, deep_a: Tensor, deep_b: Tensor) -> tuple[Tensor, Tensor]:
-        """Features `[P, _PAIR]` and flow of P pairs."""
-        grid = deep_a.shape[-2:]
-        query = functional.normalize(_rows(self.query(deep_a)), dim=2)
-        match = functional.normalize(_rows(self.match(deep_b)), dim=2)
-        weights = (self.sharpness.exp().to(query.dtype) * (query @ match.transpose(1, 2))).float().softmax(2)
-        here = _places(grid[0], grid[1], deep_a)
-        flow = weights @ here - here
-        found = weights.to(match.dtype) @ match
-        sure = weights.amax(2, keepdim=True)
-        where = here.expand(len(flow), -1, -1)
-        matched = torch.cat([found, query, *(part.to(query.dtype) for part in (flow, sure, where))], 2)
-        near = self.near(torch.cat([fine_a, fine_b - fine_a], 1))
-        x = self.mix(torch.cat([deep_a, near, matched.unflatten(1, grid).permute(0, 3, 1, 2)], 1))
-        looks, flat = _rows(self.look(x)).float().softmax(1), _rows(x)
-        seen = (looks.to(flat.dtype).transpose(1, 2) @ flat).flatten(1)
-        moved = (looks.transpose(1, 2) @ flow).flatten(1)
-        summary = torch.cat([flat.mean(1), seen, (moved * 4.0).to(flat.dtype)], 1)
-        return self.pair(summary), flow.transpose(1, 2).unflatten(2, grid)
-
-    def _keys(self, ticks: Tensor, pairs: Tensor) -> Tensor:
-        x = ticks.transpose(1, 2)
-        for layer in self.time:
-            x = layer(functional.pad(x, (1, 1), mode="replicate")).relu()
-        logits: Tensor = self.keys(torch.cat([x.transpose(1, 2), pairs], 2))
+    def forward(self, frames: Tensor) -> Tensor:
+        height, columns = _HOTBAR
+        missing = max(0, columns - frames.shape[-1])
+        frames = functional.pad(frames[..., -height:, :], (missing // 2, missing - missing // 2))
+        left = (frames.shape[-1] - columns) // 2
+        logits: Tensor = self.body(frames[..., left : left + columns])
         return logits
 
 
-def _rows(x: Tensor) -> Tensor:
-    """`[N, C, h, w]` as `[N, h * w, C]`."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2)
+def see_motion(
+    frames: NDArray[np.uint8],
+    depth: NDArray[np.floating],
+    pitch: Floats,
+    expected: Floats,
+    hud: NDArray[np.bool_],
+) -> tuple[Floats, Floats, Floats]:
+    """Turn `[N, 2]`, step `[N, 3]` and doubt `[N]` between frames `[N + 1, H, W, 3]`; see `align`."""
+    shown, parts = torch.from_numpy(~hud).float(), []
+    for first in range(0, len(frames) - 1, 64):
+        grey = torch.from_numpy(frames[first : first + 65].astype(np.float32) @ _GREY)
+        rows = slice(first, first + len(grey) - 1)
+        near, down, turn = (
+            torch.from_numpy(np.asarray(x[rows], np.float32)) for x in (depth, pitch, expected)
+        )
+        parts.append(align(grey, near, down, turn, shown))
+    motion, doubt = (torch.cat(column).numpy() for column in zip(*parts))
+    return motion[:, :2], motion[:, 2:], doubt
 
 
-def _places(rows: int, columns: int, like: Tensor) -> Tensor:
-    """Centres of cells `[rows * columns, 2]` (right, down) from the middle, in units of the frame's height."""
-    y = (torch.arange(rows, device=like.device, dtype=torch.float32) + 0.5) / rows - 0.5
-    x = ((torch.arange(columns, device=like.device, dtype=torch.float32) + 0.5) - columns / 2) / rows
-    return torch.stack([x.repeat(rows), y.repeat_interleave(columns)], 1)
+def read_keys(turn: Floats, step: Floats, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Keys `[N, 7]` that act between frames `[N + 1, H, W, 3]`, in the order of `KEYS`.
+
+    On the ground a step is `_DRAG` times the last one and what the keys add. The first tick, whose last
+    step nobody saw, is taken to go on from rest.
+    """
+    push = step - _DRAG * _carried(turn, step)
+    right, ahead = push[:, 0], push[:, 2]
+    seen = {
+        "forward": ahead > _PUSH, "back": ahead < -_PUSH, "left": right < -_PUSH, "right": right > _PUSH,
+        "jump": step[:, 1] > _JUMP, "sprint": _smooth(ahead) > _SPRINT, "attack": _swings(frames),
+    }  # fmt: skip
+    return np.stack([seen[name] for name in KEYS], 1)
 
 
-def _bottom(frames: Tensor) -> Tensor:
-    """Where the hotbar is."""
-    rows, columns = _HOTBAR
-    missing = max(0, columns - frames.shape[-1])
-    frames = functional.pad(frames[..., -rows:, :], (missing // 2, missing - missing // 2))
-    left = (frames.shape[-1] - columns) // 2
-    return frames[..., left : left + columns]
+def _carried(turn: Floats, step: Floats) -> Floats:
+    """`[N, 3]` the step before each, as seen after the turn."""
+    before = np.concatenate([np.zeros_like(step[:1]), step[:-1]])
+    yaw = np.radians(turn[:, 0])
+    right, ahead = before[:, 0], before[:, 2]
+    return np.stack(
+        [right * np.cos(yaw) - ahead * np.sin(yaw), before[:, 1], right * np.sin(yaw) + ahead * np.cos(yaw)],
+        1,
+    )
+
+
+def _smooth(x: Floats) -> Floats:
+    """The middle one of each value and its neighbours."""
+    wide = np.pad(x, 1, mode="edge")
+    return np.asarray(np.median(np.stack([wide[:-2], wide[1:-1], wide[2:]]), 0), np.float32)
+
+
+def _swings(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    height, width = frames.shape[1:3]
+    hand = frames[:, round(height * _HAND[0]) :, round(width * _HAND[1]) :].astype(np.float32) @ _GREY
+    return np.asarray(np.abs(np.diff(hand, axis=0)).mean((1, 2)) > _SWING)
