@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 TITLE = "Edits"
 TEXT = (
     "The player breaks or places a block, looks away by 120 degrees, waits, and looks back; a second episode is the "
-    "same but for the edit. Each dreamt view is asked which of the two games it resembles where they differ. A world "
-    "that ignores edits, or forgets all, is right in half of the views."
+    "same but for the edit. Each dreamt view is asked which of the two games its colours are nearer to where those "
+    "differ. A world that ignores edits, or forgets all, is right in half of the views."
 )
 _AWAY = (24.0, 5)  # degrees a tick, ticks
 _PITCHES, _HEADINGS = (40.0, 50.0, 32.0), (0.0, 90.0, 180.0, 270.0)
@@ -37,7 +37,7 @@ _PATIENCE = 17  # ticks that breaking may take
 _HOLD = 2  # ticks before looking away
 _LOOK = 3  # frames that are judged after looking back
 _LEAST = 32  # pixels of a 160x96 frame that have to differ
-_CELLS = 4  # cells whose class has to differ, for blocks to be asked; else pixels are
+_CELLS = 12  # cells whose block has to differ, for an edit to be looked for
 _WAITS = (4, 0, 8, 16, 64)  # ticks looking away
 
 
@@ -88,7 +88,7 @@ def _shows(scout: Scout, edit: Actions) -> bool:
     after = sequence([edit, press(ticks=_HOLD)])
     seen = np.stack([scout.sees(after), scout.sees(np.zeros_like(after))])
     classes = classes_of(seen)
-    return int((classes[0] != classes[1]).sum()) >= 3 * _CELLS
+    return int((classes[0] != classes[1]).sum()) >= _CELLS
 
 
 def _pair(
@@ -173,7 +173,7 @@ def _judge(edit: Rollout, idle: Rollout, probes: Probes) -> Verdict | None:
     kept = kept[kept < n]
     if not len(kept) or not _visible(edit, idle, made):
         return None
-    margins = [_margin(r.frames, edit, idle, when, probes) for when in (made, kept) for r in (edit, idle)]
+    margins = [_margin(r.frames, edit, idle, when) for when in (made, kept) for r in (edit, idle)]
     return Verdict(
         edit, idle, margins[0], -margins[1], margins[2], -margins[3], _collateral(edit, idle, made, probes)
     )
@@ -195,43 +195,16 @@ def _visible(edit: Rollout, idle: Rollout, when: NDArray[np.int64]) -> bool:
     return bool(changed[-1].mean() * 160 * 96 >= _LEAST)
 
 
-def _margin(
-    frames: NDArray[np.uint8], edit: Rollout, idle: Rollout, when: NDArray[np.int64], probes: Probes
-) -> float:
-    """Towards which game the frames lean where both differ: 1 like the edit's, -1 like the idle one's, or so."""
+def _margin(frames: NDArray[np.uint8], edit: Rollout, idle: Rollout, when: NDArray[np.int64]) -> float:
+    """Which game the frames are like where both differ: 1 the one with the edit, -1 the other one."""
     changed = _changed(edit, idle, when)
-    with_edit, without = (classes_of(r.twin.blocks[when + r.twin.scenario.context]) for r in (edit, idle))
-    cells = (with_edit != without) & in_cells(changed)
-    if int(cells.sum()) >= _CELLS * len(when):
-        return _by_blocks(probes.chances(frames[when]), with_edit, without, cells)
-    return _by_pixels(frames[when], edit.truth[when], idle.truth[when], changed)
-
-
-def _by_blocks(
-    chances: NDArray[np.float32],
-    with_edit: NDArray[np.uint8],
-    without: NDArray[np.uint8],
-    cells: NDArray[np.bool_],
-) -> float:
-    """Share of cells in which the edit's block is likelier, minus that in which the other one is."""
-    n, row, column = np.nonzero(cells)
-    gain = chances[n, with_edit[cells], row, column] - chances[n, without[cells], row, column]
-    return float(np.sign(gain).mean())
-
-
-def _by_pixels(
-    frames: NDArray[np.uint8],
-    with_edit: NDArray[np.uint8],
-    without: NDArray[np.uint8],
-    changed: NDArray[np.bool_],
-) -> float:
-    """Distances of colours, averaged over 3x3 pixels."""
-    x, a, b = (_soft(part)[changed] for part in (frames, with_edit, without))
+    x, a, b = (_soft(part)[changed] for part in (frames[when], edit.truth[when], idle.truth[when]))
     far_a, far_b = np.abs(x - a).mean(), np.abs(x - b).mean()
     return float((far_b - far_a) / max(1e-6, far_a + far_b))
 
 
 def _soft(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Colours averaged over 3x3 pixels, so that a little blur or shift is forgiven."""
     images = torch.from_numpy(frames).movedim(-1, 1).float()
     soft: NDArray[np.float32] = torch.nn.functional.avg_pool2d(images, 3, 1, 1).movedim(1, -1).numpy()
     return soft

@@ -61,9 +61,10 @@ def _walks(suite: Suite, frames: int) -> Iterator[Scenario]:
     """Each world's first heading that can be walked and comes home, alternating between the two kinds of way."""
     found = 0
     for scout in places(suite.first_seed + 100, 8.0):
-        kind = "round" if found % 2 else "walk"
-        lengths = [n for n in (16, 8, 32, 56) if _ticks(kind, n) + _LAST < frames]
-        way = _way(kind, lengths[(found // 2) % len(lengths)] if lengths else max(2, (frames - 16) // 2))
+        kind = "round" if found % 2 and _longest("round", frames) > 2 else "walk"
+        longest = _longest(kind, frames)
+        lengths = [n for n in (16, 8, 32, 56) if n <= longest] or [max(1, longest)]
+        way = _way(kind, lengths[(found // 2) % len(lengths)])
         for heading in range(8):
             start = scout.after(sequence([press(yaw=45.0 * heading), press(ticks=4)])) if heading else scout
             if start.rests and _open(start, way):
@@ -72,8 +73,9 @@ def _walks(suite: Suite, frames: int) -> Iterator[Scenario]:
                 break
 
 
-def _ticks(kind: str, n: int) -> int:
-    return len(_way(kind, n))
+def _longest(kind: str, frames: int) -> int:
+    """Ticks that the way out may take, so that the last frames are seen after the return."""
+    return (frames - len(_way(kind, 0)) - _LAST) // 2
 
 
 def _way(kind: str, n: int) -> Actions:
