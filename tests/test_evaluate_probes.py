@@ -94,15 +94,23 @@ def test_fakes_physics() -> None:
 
 
 def test_fakes_walk_through_walls() -> None:
-    """A dream that shows a free walk where the game's player is held."""
+    """A dream that shows a free walk, and believes its depth, where the game's player is held."""
     walls = [r for r in rollouts("physics", "oracle") if r.twin.scenario.group == "wall"]
     other = Suite("free", {"there_and_back": Count(1, 60)})
     free = next(s for s in revisit.scenarios(other) if s.group == "walk")
     walk = play(replace(free, context=1), width=160, height=96)
     step = steps_of(walk.pose)[:, 2]
     ahead = np.flatnonzero(step > 0.15)
-    frames = walk.frames[ahead[0] : ahead[-1] + 1]
-    ghosts = [replace(r, frames=np.resize(frames, r.frames.shape)) for r in walls]
+    part = slice(ahead[0], ahead[-1] + 1)
+    frames, depth = walk.frames[part], walk.depth[part, ::2, ::2]
+    ghosts = [
+        replace(
+            r,
+            frames=np.resize(frames, r.frames.shape),
+            depth=np.resize(depth, (len(r.frames), *depth.shape[1:])),
+        )
+        for r in walls
+    ]
     assert physics.measure(ghosts, load_probes()).figure("violations").value > 500
 
 
