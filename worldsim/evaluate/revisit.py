@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from worldsim.evaluate import pixels
 from worldsim.evaluate.figure import Values, mean, pooled
 from worldsim.evaluate.probes.classes import classes_of
+from worldsim.evaluate.reading import read
 from worldsim.evaluate.result import Figure, Section, Strip
 from worldsim.evaluate.rollout import Rollout
 from worldsim.evaluate.scenario import Actions, Scenario
@@ -108,7 +109,7 @@ class Return:
 
     rollout: Rollout
     left: bool
-    """Whether the view changed on the way."""
+    """Whether it turned or walked away at all."""
     score: float
     """Mean IoU of what the dream shows at the end with the game's blocks."""
     ceiling: float
@@ -154,14 +155,10 @@ def _judge(r: Rollout, probes: Probes) -> Return:
     true = classes_of(r.twin.blocks[s.context :][when])
     given = probes.blocks(r.twin.frames[s.context - 1 : s.context])
     said, own = probes.blocks(r.frames[when]), probes.blocks(r.truth[when])
-    away = min(s.marks["away"], len(r.twin.frames) - 1) - s.context
-    left = _left(
-        probes.blocks(r.frames[away : away + 1]), probes.blocks(r.truth[away : away + 1]), given, kept
-    )
     offset = _offset(r.frames[when], r.truth[when])
     turned = np.stack([shifted(frame, offset) for frame in r.frames[when]])
     return Return(
-        r, left, mean_iou(said, true, kept), mean_iou(own, true, kept),
+        r, _left(r, probes), mean_iou(said, true, kept), mean_iou(own, true, kept),
         agreement(said, np.broadcast_to(given, said.shape), kept),
         mean_iou(probes.blocks(turned), true, kept),
         degrees(atan(offset / len(r.frames[0]) * 2 * _TAN_HALF_FOV)),
@@ -169,11 +166,14 @@ def _judge(r: Rollout, probes: Probes) -> Return:
     )  # fmt: skip
 
 
-def _left(
-    dream: NDArray[np.uint8], game: NDArray[np.uint8], given: NDArray[np.uint8], kept: NDArray[np.bool_]
-) -> bool:
-    """Whether the dream's view half-way differs from the given one at least half as much as the game's does."""
-    return 1 - agreement(dream, given, kept) > 0.5 * (1 - agreement(game, given, kept))
+def _left(r: Rollout, probes: Probes) -> bool:
+    """Whether the dream turned, or walked, half as far as the game or more by the middle of the way."""
+    half = r.twin.scenario.marks["away"] - r.twin.scenario.context + 1
+    walks = r.twin.scenario.group == "walk"
+    dream, game = (
+        abs(float((m.step[:half, 2] if walks else m.turn[:half, 0]).sum())) for m in read(r, probes)
+    )
+    return dream > 0.5 * game
 
 
 def _offset(frames: NDArray[np.uint8], truth: NDArray[np.uint8]) -> int:
@@ -211,10 +211,10 @@ def _figures(group: str, words: str, returns: Sequence[Return], floors: Values) 
     gone, gone_aligned = np.where(left, score, 0.0), np.where(left, np.maximum(aligned, score), 0.0)
     return [
         pooled(f"{group}_kept", kept, gone, ceiling, left.astype(np.float64), better="higher",
-               note=f"{words}: 1 is the game, 0 another place or a view that never changed"),
+               note=f"{words}: 1 is the game, 0 another place or one that was never left"),
         pooled(f"{group}_kept_aligned", kept, gone_aligned, ceiling, left.astype(np.float64), better="higher",
                note=f"after the best turn within {_SHIFT:g} degrees: what is left is not the pose"),
-        mean(f"{group}_left", left, better="higher", note="episodes in which the view changed on the way"),
+        mean(f"{group}_left", left, better="higher", note="episodes in which the dream turned or walked away at all"),
         mean(f"{group}_miou", score, better="higher", note=f"another place scores {floor:.2f}"),
         mean(f"{group}_miou_game", ceiling, note="anchor: the game's own frames, as the probe reads them"),
         mean(f"{group}_itself", [x.itself for x in returns], note="blocks that are those of the last given frame"),
