@@ -13,7 +13,7 @@ from worldsim.evaluate import realism
 from worldsim.evaluate.fakes import Amnesiac, ColourDrifter, Frozen, Oracle
 from worldsim.evaluate.frechet import frechet, jackknife, moments, pooled
 from worldsim.evaluate.probes.bundle import Probes
-from worldsim.evaluate.probes.motion import MotionNet
+from worldsim.evaluate.probes.motion import HotbarNet
 from worldsim.evaluate.probes.seg import SegNet
 from worldsim.evaluate.rollout import roll
 from worldsim.evaluate.suite import Count, Suite
@@ -26,7 +26,7 @@ SUITE = Suite("test", {"play": Count(4, 20), "drift_explorer": Count(1, 24)})
 def probes() -> Probes:
     """Untrained: filters at random still tell patches apart, and the test needs no weights."""
     torch.manual_seed(0)
-    return Probes(SegNet(), MotionNet(), hash="0" * 64, accuracy={})
+    return Probes(SegNet(), HotbarNet(), hash="0" * 64, accuracy={})
 
 
 @functools.lru_cache(maxsize=1)
