@@ -38,11 +38,11 @@ class FakeSource:
     def __init__(self) -> None:
         self.draws = 0
 
-    def sample(self, *, length: int = 12) -> ClipBatch:
+    def sample(self, batch: int = 2, *, length: int = 12) -> ClipBatch:
         self.draws += 1
         if self.draws == self.interrupt_at:
             os.kill(os.getpid(), signal.SIGINT)
-        return tiny_clips(2, length, seed=self.draws % 3)
+        return tiny_clips(batch, length, seed=self.draws % 3)
 
     def state_dict(self) -> dict[str, int]:
         return {"draws": self.draws}

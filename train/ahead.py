@@ -11,7 +11,7 @@ from worldsim.data.episode import ClipBatch
 class Source(Protocol):
     """An endless source of clips whose place can be saved."""
 
-    def sample(self, *, length: int | None = None) -> ClipBatch: ...
+    def sample(self, batch: int | None = None, *, length: int | None = None) -> ClipBatch: ...
     def state_dict(self) -> dict[str, int]: ...
     def load_state_dict(self, state: dict[str, int]) -> None: ...
     def close(self) -> None: ...
@@ -28,13 +28,13 @@ class Ahead:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
         self._next: Future[ClipBatch] | None = None
 
-    def sample(self, *, length: int | None = None) -> ClipBatch:
-        """The batch that was begun by the call before; begins the next one. One of another length comes at once."""
-        if length is not None:
-            return self._thread.submit(self._source.sample, length=length).result()
-        batch = self._source.sample() if self._next is None else self._next.result()
+    def sample(self, batch: int | None = None, *, length: int | None = None) -> ClipBatch:
+        """The batch that was begun by the call before; begins the next one. One of another size comes at once."""
+        if batch is not None or length is not None:
+            return self._thread.submit(self._source.sample, batch, length=length).result()
+        clips = self._source.sample() if self._next is None else self._next.result()
         self._next = self._thread.submit(self._source.sample)
-        return batch
+        return clips
 
     def state_dict(self) -> dict[str, int]:
         self._settle()

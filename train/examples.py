@@ -116,6 +116,18 @@ class ClipTensors:
             setattr(clips, name, value.to(device))
         return clips
 
+    def renew(self, rows: Tensor, fresh: ClipTensors) -> None:
+        """Put the first n clips of `fresh` into `rows` `[n]` (indices); the others keep what was dreamt in them."""
+        self._own()
+        for name, value in self.state_dict().items():
+            if name != "rows":
+                value[rows] = getattr(fresh, name)[: len(rows)]
+
+    def _own(self) -> None:
+        """Let what the model draws stand apart from the truth."""
+        if self.frames is self.true_frames:
+            self.frames, self.depth_blocks = self.frames.clone(), self.depth_blocks.clone()
+
     @property
     def length(self) -> int:
         """Frames a clip."""
@@ -141,8 +153,7 @@ class ClipTensors:
             depth: `[B, 1, H, W]` blocks.
             grounding: `[B, 1, H, W]`, see `grounding.grounding`; less is kept where the dream left the truth.
         """
-        if self.frames is self.true_frames:
-            self.frames, self.depth_blocks = self.frames.clone(), self.depth_blocks.clone()
+        self._own()
         self.frames[self.rows, t] = frame
         self.depth_blocks[self.rows, t] = depth[:, 0].to(self.depth_blocks.dtype)
         self.coarse[self.rows, t] = shrink_depth(depth[:, 0])

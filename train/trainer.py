@@ -25,10 +25,14 @@ from .objective import Outcome, world_loss
 from .recipes import Recipe
 from .schedule import ema_decay, warmup_decay
 
+DrawClips = Callable[[int], ClipBatch]
+"""Draws as many clips for long rollouts as it is asked for, all of one length."""
 _BAD_STEPS = 3
 _ONCE_JUDGED = 0.5
 _CHUNK = 2
 """Frames of a long rollout that one optimiser step adds."""
+_FIRST = 4
+"""First frame of a clip that is drawn: those before it are needed to tell motion."""
 
 
 class WorldTrainer:
@@ -48,20 +52,20 @@ class WorldTrainer:
         self.dtype = choose_precision(recipe.precision, device)
         self.step_count, self.frames_seen, self.bad_steps = 0, 0, 0
         self.long: ClipTensors | None = None
-        self.long_t = 0
+        self.long_t = torch.zeros(0, dtype=torch.long)
         self.adversary = Adversary(recipe.critic, self.model.usable) if recipe.critic.pull > 0 else None
         if recipe.compile:
             # In place, so that names in checkpoints stay those of the plain module.
             self.model.denoiser.compile(dynamic=False)
 
     def step(
-        self, clips: ClipBatch, progress: float, draw_long: Callable[[], ClipBatch] | None = None
+        self, clips: ClipBatch, progress: float, draw_long: DrawClips | None = None
     ) -> dict[str, float]:
         """One optimiser step on a batch; returns the mean losses of its frames.
 
         Args:
             progress: share of the run that is over, for the learning rate.
-            draw_long: draws the clips of the next long rollout; `clips` serve if missing.
+            draw_long: draws clips for long rollouts; `clips` serve if missing.
 
         Raises:
             NumericalError: the loss was not finite several steps in a row.
@@ -87,19 +91,33 @@ class WorldTrainer:
         """A few consecutive frames from somewhere in fresh clips."""
         tensors, frames = ClipTensors(clips, self.device), self._draw_rollout()
         shortcut = frames == 1 and self._shortcut()
-        start = torch.randint(4, tensors.length - frames + 1, (len(tensors.rows),), generator=self.generator)
+        start = torch.randint(_FIRST, tensors.length - frames + 1, (len(tensors.rows),), generator=self.generator)
         return self._accumulate(tensors, start, frames, shortcut=shortcut), frames
 
     def _long_rollout(
-        self, clips: ClipBatch, draw_long: Callable[[], ClipBatch] | None
+        self, clips: ClipBatch, draw_long: DrawClips | None
     ) -> tuple[dict[str, float], int]:
-        """The next two frames of clips that the model has been dreaming over earlier steps."""
-        if self.long is None or self.long_t + _CHUNK > self.long.length:
-            self.long, self.long_t = ClipTensors(draw_long() if draw_long else clips, self.device), 4
-        start = torch.full((len(self.long.rows),), self.long_t)
-        self.long_t += _CHUNK
+        """The next two frames of clips that the model has been dreaming over earlier steps.
+
+        Every row is at another moment of its dream, so that no step sees beginnings or ends alone.
+        """
+        self._renew_long(clips, draw_long)
+        assert self.long is not None
+        start, self.long_t = self.long_t, self.long_t + _CHUNK
         real = None if self.adversary is None else ClipTensors(clips, self.device)
         return self._accumulate(self.long, start, _CHUNK, write_last=True, real=real), _CHUNK
+
+    def _renew_long(self, clips: ClipBatch, draw_long: DrawClips | None) -> None:
+        """Begin new dreams in the rows whose clips have come to their end."""
+        if self.long is None:
+            self.long = ClipTensors(draw_long(len(clips)) if draw_long else clips, self.device)
+            last = max(self.long.length - _CHUNK, _FIRST) + 1
+            self.long_t = torch.randint(_FIRST, last, (len(clips),), generator=self.generator)
+        ended = (self.long_t + _CHUNK > self.long.length).nonzero()[:, 0]
+        if len(ended):
+            fresh = draw_long(len(ended)) if draw_long else clips
+            self.long.renew(ended.to(self.device), ClipTensors(fresh, self.device))
+            self.long_t[ended] = _FIRST
 
     def _accumulate(
         self,
@@ -211,13 +229,18 @@ class WorldTrainer:
         self.step_count, self.frames_seen = int(state["step"]), int(state["frames"])
         long = state.get("long")
         self.long = ClipTensors.from_state(long, self.device) if long else None
-        self.long_t = int(state.get("long_t", 0))
+        self.long_t = state["long_t"] if self.long is not None else torch.zeros(0, dtype=torch.long)
         if self.adversary is not None and state.get("adversary"):
             self.adversary.load_state_dict(state["adversary"])
 
 
 def seed_everything(seed: int) -> None:
-    """Seed what initialises weights: torch's and Python's global streams."""
+    """Seed what initialises weights: torch's and Python's global streams; make tiny numbers zero.
+
+    Gradients of saturated units are denormal numbers, on which processors are slow: with them the
+    backward pass of the motion head alone took as long as everything else.
+    """
+    torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     random.seed(seed)
 

@@ -212,16 +212,14 @@ class Run:
         batch, self._first_batch = self._first_batch, None  # type: ignore[assignment]
         return self.source.sample() if batch is None else batch
 
-    def _long_clips(self) -> ClipBatch:
-        """Clips for a long dream, as long as the recipe wishes or the recordings are."""
-        if self.recipe.long_clip <= self.recipe.clip:
-            return self.source.sample()
+    def _long_clips(self, count: int) -> ClipBatch:
+        """Clips for long dreams, as long as the recipe wishes or the recordings are."""
         try:
-            return self.source.sample(length=self.recipe.long_clip)
+            return self.source.sample(count, length=max(self.recipe.long_clip, self.recipe.clip))
         except DatasetError as error:
             tqdm.write(f"{error}; long dreams are as long as clips now")
             self.recipe = replace(self.recipe, long_clip=self.recipe.clip)
-            return self.source.sample()
+            return self.source.sample(count, length=self.recipe.clip)
 
     def _seconds(self) -> float:
         return time.monotonic() - self.start
