@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from model_fakes import LATENT, TINY, H, W, tiny_clips, tiny_model
-from worldsim.train.examples import ClipTensors, Example, ExampleConfig, build_example
+from worldsim.train.clips import ClipTensors
+from worldsim.train.examples import Example, ExampleConfig, build_example
 
 from worldsim.errors import ConfigError
 from worldsim.model.denoiser import DenoiserConfig

@@ -12,18 +12,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from worldsim.data.episode import ClipBatch
-from worldsim.model.camera import to_yaw_frame
 from worldsim.model.references import References
-from worldsim.model.retrieval import coverage, retrieve, shrink_depth
+from worldsim.model.retrieval import coverage, retrieve
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.world_model import Held
-from worldsim.text import embed_captions
 
-from .grounding import SHRINK, agreement, grounding, shrink
-
-SIGNAL_SCALE = (1.0, 1.0, 1.0, 1.0, 20.0, 1.0, 8.0)
-"""What each of `episode.SIGNALS` is divided by."""
+from .clips import ClipTensors
+from .grounding import grounding
 
 
 @dataclass(frozen=True)
@@ -60,8 +55,6 @@ class Example:
     """`[B, 5]`."""
     step: Tensor
     """`[B, 3]` the true step that led here, in the level frame of the yaw."""
-    past: Tensor
-    """`[B, history, 3]` the steps before, newest first, in the same frame."""
     actions: Tensor
     """`[B, K, 25]` newest first."""
     caption: Tensor
@@ -75,91 +68,6 @@ class Example:
     """`[B, S]` scaled."""
     grounding: Tensor
     """`[B, 1, H, W]` in [0, 1]: how far each pixel follows from what the references truly show."""
-
-
-class ClipTensors:
-    """A batch of clips on a device; frames that the model drew itself can be written into it."""
-
-    def __init__(self, clips: ClipBatch, device: torch.device) -> None:
-        if clips.depth is None or clips.pose is None or clips.signals is None:
-            from worldsim.errors import DatasetError
-
-            raise DatasetError(
-                "clips: got no depth, pose or signals, expected all three; record with depth=True"
-            )
-        self.device = device
-        self.frames = torch.from_numpy(clips.frames).to(device)
-        self.depth_blocks = torch.from_numpy(clips.depth).to(device)
-        self.pose = torch.from_numpy(clips.pose).to(device)
-        self.actions = torch.from_numpy(clips.actions).to(device)
-        scale = torch.tensor(SIGNAL_SCALE, device=device)
-        self.signals = torch.from_numpy(clips.signals).to(device) / scale
-        self.captions = torch.from_numpy(embed_captions(list(clips.captions))).to(device)
-        self.rows = torch.arange(len(self.frames), device=device)
-        self.true_frames, self.true_depth = self.frames, self.depth_blocks
-        height, width = (n // SHRINK for n in self.frames.shape[2:4])
-        self.ground = torch.full(
-            (*self.frames.shape[:2], height, width), 255, dtype=torch.uint8, device=device
-        )
-        self.coarse = shrink_depth(self.depth_blocks)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """All tensors, by name."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Tensor], device: torch.device) -> ClipTensors:
-        """The clips whose `state_dict` this is."""
-        clips = cls.__new__(cls)
-        clips.device = device
-        for name, value in state.items():
-            setattr(clips, name, value.to(device))
-        return clips
-
-    def renew(self, rows: Tensor, fresh: ClipTensors) -> None:
-        """Put the first n clips of `fresh` into `rows` `[n]` (indices); the others keep what was dreamt in them."""
-        self._own()
-        for name, value in self.state_dict().items():
-            if name != "rows":
-                value[rows] = getattr(fresh, name)[: len(rows)]
-
-    def _own(self) -> None:
-        """Let what the model draws stand apart from the truth."""
-        if self.frames is self.true_frames:
-            self.frames, self.depth_blocks = self.frames.clone(), self.depth_blocks.clone()
-
-    @property
-    def length(self) -> int:
-        """Frames a clip."""
-        return self.frames.shape[1]
-
-    def frame(self, t: Tensor) -> Tensor:
-        """`[B, n, 3, H, W]` float frames at `t` `[B, n]`, own predictions included."""
-        return frames_to_float(self.frames[self.rows[:, None], t])
-
-    def depth(self, t: Tensor) -> Tensor:
-        """`[B, n, 1, H, W]` depth in blocks at `t`."""
-        return self.depth_blocks[self.rows[:, None], t].float().unsqueeze(2)
-
-    def grounding(self, t: Tensor) -> Tensor:
-        """`[B, n, 1, H / 2, W / 2]` grounding in [0, 1] of the frames at `t` `[B, n]`: 1 for the game's own."""
-        return self.ground[self.rows[:, None], t].float().unsqueeze(2) / 255
-
-    def write(self, t: Tensor, frame: Tensor, depth: Tensor, grounding: Tensor) -> None:
-        """Put predictions where the true frames stood at `t`.
-
-        Args:
-            frame: uint8 `[B, H, W, 3]`.
-            depth: `[B, 1, H, W]` blocks.
-            grounding: `[B, 1, H, W]`, see `grounding.grounding`; less is kept where the dream left the truth.
-        """
-        self._own()
-        self.frames[self.rows, t] = frame
-        self.depth_blocks[self.rows, t] = depth[:, 0].to(self.depth_blocks.dtype)
-        self.coarse[self.rows, t] = shrink_depth(depth[:, 0])
-        off = frames_to_float(frame) - frames_to_float(self.true_frames[self.rows, t])
-        kept = shrink(torch.minimum(grounding, agreement(off)))
-        self.ground[self.rows, t] = (kept[:, 0] * 255).round().to(torch.uint8)
 
 
 def build_example(
@@ -182,7 +90,7 @@ def build_example(
     references = _references(clips, t, index)
     references, held = _drop_and_hold(clips, references, t, config, generator)
     target = frames_to_float(clips.true_frames[clips.rows, t])
-    steps = _steps(clips, t)
+    steps = clips.steps(t)
     pose = clips.pose[clips.rows, t]
     ground = grounding(references, clips.grounding(index.clamp(0)), pose, usable)
     keep = _rand(clips, generator) < config.caption
@@ -190,10 +98,7 @@ def build_example(
         references=references,
         pose=pose,
         step=steps[:, 0],
-        past=steps[:, 1:],
-        actions=clips.actions[
-            clips.rows[:, None], (t[:, None] - torch.arange(history, device=t.device)).clamp(0)
-        ],
+        actions=clips.led_to(t, history),
         caption=clips.captions * keep[:, None],
         held=held,
         target=target,
@@ -201,14 +106,6 @@ def build_example(
         signals=clips.signals[clips.rows, t],
         grounding=torch.maximum(ground, held.mask),
     )
-
-
-def _steps(clips: ClipTensors, t: Tensor) -> Tensor:
-    """The step to `t` and the two before it `[B, 3, 3]`, newest first, in the level frame of the yaw at `t`."""
-    when = t[:, None] - torch.arange(4, device=t.device)
-    position = clips.pose[clips.rows[:, None], when.clamp(0)][..., :3]
-    yaw = clips.pose[clips.rows, t][:, None, 3]
-    return to_yaw_frame(position[:, :-1] - position[:, 1:], yaw.expand(-1, 3))
 
 
 def _reference_indices(

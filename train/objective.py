@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth
 from worldsim.model.denoiser import Context, Prediction
-from worldsim.model.motion import motion_loss
 from worldsim.model.noise import add_noise, loss_weight, sample_levels
 from worldsim.model.references import corrupt
 from worldsim.model.world_model import WorldModel
@@ -18,6 +17,7 @@ from worldsim.model.world_model import WorldModel
 from .examples import Example
 
 _SMALLEST = 0.25
+_SAME, _OTHER = 0.1, 0.35
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class ObjectiveConfig:
     """Largest noise level of the references; half of the rows have none."""
     unknown: float = 3.0
     """Additional weight of pixels that no reference shows: few, and the hardest."""
+    changed: float = 3.0
+    """Additional weight of pixels that differ from all that the references show: blocks broken and placed,
+    cracks, counts and animals are few pixels, and what is asked of the world most."""
     invented: float = 0.02
     """Weight, as a share of the others', of pixels that nothing true determines: the game's frame is one of
     many right answers there."""
@@ -51,6 +54,8 @@ class ObjectiveConfig:
     """Weight of the motion head."""
     motion_noise: float = 0.02
     """Standard deviation of noise on the step that conditions the frame, in blocks."""
+    past_noise: float = 0.01
+    """The same, of noise on the steps that the motion head is told."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,6 @@ def world_loss(
     prediction = model.denoise(x, level, size, context)
     parts = _losses(model, example, prediction, target, level, context, config)
     parts["steady"] = config.steady * _steady(model, example, prediction, context, clean)
-    parts["motion"] = config.motion * _motion(model, example)
     return Outcome(
         torch.stack(list(parts.values())).sum(), parts, prediction.latents, prediction, context.unknown
     )
@@ -157,7 +161,7 @@ def _losses(
     trusted = torch.maximum(ground, 1 - level[:, None, None, None])
     trusted = config.invented + (1 - config.invented) * trusted
     weight = loss_weight(level)[:, None, None, None] * _per_latent(
-        trusted * (1 + config.unknown * context.unknown), error
+        trusted * (1 + config.unknown * context.unknown + config.changed * _changed(context, target)), error
     )
     true_depth = F.pixel_unshuffle(encode_depth(example.depth), model.factor)
     with torch.no_grad():
@@ -169,6 +173,18 @@ def _losses(
         "spread": config.spread * (prediction.spread - off).abs().mean(),
         "signals": config.signals * (prediction.signals - example.signals).pow(2).mean(),
     }
+
+
+def _changed(context: Context, target: Tensor) -> Tensor:
+    """`[B, P, h, w]` in [0, 1]: how surely the target shows something else than every reference."""
+    with torch.no_grad():
+        pixels = context.unknown.shape[1]
+        off = (context.candidates - target[:, None]).abs()
+        cells = off.shape[2] // pixels if off.shape[2] % pixels == 0 else 0
+        if cells == 0:  # learned latents have no pixels
+            return torch.zeros_like(context.unknown)
+        least = off.unflatten(2, (cells, pixels)).mean(2).amin(1)
+        return ((least - _SAME) / (_OTHER - _SAME)).clamp(0, 1) * (1 - context.unknown)
 
 
 def _steady(
@@ -190,9 +206,3 @@ def _per_latent(pixels: Tensor, latents: Tensor) -> Tensor:
     """Weights `[B, P, h, w]` of pixels as weights of latents: colours x pixels, or one a cell."""
     colours, rest = divmod(latents.shape[1], pixels.shape[1])
     return pixels.mean(1, keepdim=True) if rest or colours < 1 else pixels.repeat(1, colours, 1, 1)
-
-
-def _motion(model: WorldModel, example: Example) -> Tensor:
-    r = example.references
-    step = model.move(r.frames[:, 0], r.depth[:, 0], r.pose[:, 0, 4], example.actions, example.past)
-    return motion_loss(step, example.step)

@@ -19,8 +19,10 @@ from worldsim.model.world_model import WorldModel
 from worldsim.sim.simulator import choose_precision
 
 from .adversary import Adversary
+from .clips import ClipTensors
 from .ema import EMA
-from .examples import ClipTensors, Example, build_example, continuing
+from .examples import Example, build_example, continuing
+from .moments import build_moment, eventful, moment_loss
 from .objective import Outcome, world_loss
 from .recipes import Recipe
 from .schedule import ema_decay, warmup_decay
@@ -58,9 +60,7 @@ class WorldTrainer:
             # In place, so that names in checkpoints stay those of the plain module.
             self.model.denoiser.compile(dynamic=False)
 
-    def step(
-        self, clips: ClipBatch, progress: float, draw_long: DrawClips | None = None
-    ) -> dict[str, float]:
+    def step(self, clips: ClipBatch, progress: float, draw_long: DrawClips | None = None) -> dict[str, float]:
         """One optimiser step on a batch; returns the mean losses of its frames.
 
         Args:
@@ -77,7 +77,8 @@ class WorldTrainer:
         )  # fmt: skip
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses, frames = self._long_rollout(clips, draw_long) if self._goes_on() else self._fresh(clips)
+        losses, frames = self._frames(clips, draw_long)
+        losses |= self._moments(clips)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
         if self._finite(losses, float(norm)):
             self.optimizer.step()
@@ -87,16 +88,36 @@ class WorldTrainer:
         self.frames_seen += frames * len(clips)
         return {**losses, "grad_norm": float(norm), "learning_rate": rate}
 
+    def _frames(self, clips: ClipBatch, draw_long: DrawClips | None) -> tuple[dict[str, float], int]:
+        """Losses of frames that are drawn, and how many a clip."""
+        if self.recipe.only == "motion":
+            return {}, self.recipe.moments
+        return self._long_rollout(clips, draw_long) if self._goes_on() else self._fresh(clips)
+
+    def _moments(self, clips: ClipBatch) -> dict[str, float]:
+        """Lessons of the motion head; it is small, and so gets more of them than frames are drawn."""
+        tensors, total, o = ClipTensors(clips, self.device), 0.0, self.recipe.objective
+        for _ in range(self.recipe.moments):
+            t = eventful(tensors, _FIRST, self.generator)
+            moment = build_moment(
+                tensors, t, history=self.recipe.model.denoiser.action_history, usable=self.model.usable
+            )
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                loss = o.motion * moment_loss(self.model, moment, o.past_noise, self.generator)
+            (loss / self.recipe.moments).backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach()) / self.recipe.moments
+        return {"motion": total}
+
     def _fresh(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
         """A few consecutive frames from somewhere in fresh clips."""
         tensors, frames = ClipTensors(clips, self.device), self._draw_rollout()
         shortcut = frames == 1 and self._shortcut()
-        start = torch.randint(_FIRST, tensors.length - frames + 1, (len(tensors.rows),), generator=self.generator)
+        start = torch.randint(
+            _FIRST, tensors.length - frames + 1, (len(tensors.rows),), generator=self.generator
+        )
         return self._accumulate(tensors, start, frames, shortcut=shortcut), frames
 
-    def _long_rollout(
-        self, clips: ClipBatch, draw_long: DrawClips | None
-    ) -> tuple[dict[str, float], int]:
+    def _long_rollout(self, clips: ClipBatch, draw_long: DrawClips | None) -> tuple[dict[str, float], int]:
         """The next two frames of clips that the model has been dreaming over earlier steps.
 
         Every row is at another moment of its dream, so that no step sees beginnings or ends alone.

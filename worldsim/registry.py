@@ -28,6 +28,7 @@ POLICIES: dict[str, str] = {
 
 RECIPES: dict[str, str] = {
     "debug": "worldsim.train.recipes:debug",
+    "small": "worldsim.train.recipes:small",
     "cpu": "worldsim.train.recipes:cpu",
     "gpu": "worldsim.train.recipes:gpu",
     "latent": "worldsim.train.recipes:latent",

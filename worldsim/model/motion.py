@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from worldsim.actions import ACTION_SIZE
 from worldsim.model.layers import ResBlock, channel_norm
+from worldsim.model.surroundings import SENSED
 
 _SCALE = 0.25  # blocks a tick of a brisk walk: brings targets to the order of one
 
@@ -28,6 +29,8 @@ class MotionConfig:
     """Width of its conditioning vector."""
     history: int = 2
     """Past steps given."""
+    sense: int = 0
+    """Width of the layer that reads the space around the player (`surroundings`); 0: there is none."""
 
 
 class MotionHead(nn.Module):
@@ -44,6 +47,7 @@ class MotionHead(nn.Module):
             nn.Linear(actions * ACTION_SIZE + 2 + 3 * config.history, config.cond), nn.SiLU(),
             nn.Linear(config.cond, config.cond), nn.SiLU(),
         )  # fmt: skip
+        self.sense = _sense(config)
         self.down = nn.ModuleList(
             [nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), nn.Conv2d(2 * c, 2 * c, 3, stride=2, padding=1)]
         )
@@ -52,7 +56,9 @@ class MotionHead(nn.Module):
         cells = -(-grid[0] // 4) * -(-grid[1] // 4)
         self.out = nn.Sequential(nn.Linear(cells * (c // 2) + config.cond, 256), nn.SiLU(), nn.Linear(256, 3))
 
-    def forward(self, newest: Tensor, depth: Tensor, actions: Tensor, pitch: Tensor, past: Tensor) -> Tensor:
+    def forward(
+        self, newest: Tensor, depth: Tensor, actions: Tensor, pitch: Tensor, past: Tensor, space: Tensor
+    ) -> Tensor:
         """Predict the step `[B, 3]`.
 
         Args:
@@ -61,14 +67,27 @@ class MotionHead(nn.Module):
             actions: `[B, K, 25]` scaled, newest first.
             pitch: `[B, 2]` sine and cosine of the last frame's pitch.
             past: `[B, history, 3]` the steps before, newest first, in blocks in the new yaw's frame.
+            space: `[B, 980]` of `surroundings.sense`, in the new yaw's frame; not read if `config.sense` is 0.
         """
         cond = self.cond(torch.cat([actions.flatten(1), pitch, past.flatten(1) / _SCALE], 1))
+        if self.sense is not None:
+            cond = cond + self.sense(space)
         h = self.stem(torch.cat([newest, depth], 1).contiguous(memory_format=torch.channels_last))
         for down, block in zip(self.down, self.blocks):
             h = block(down(F.silu(h)), cond)
         cells = self.squeeze(F.silu(channel_norm(h))).flatten(1)
         step: Tensor = self.out(torch.cat([cells, cond], 1)).float()
         return step * _SCALE
+
+
+def _sense(config: MotionConfig) -> nn.Sequential | None:
+    """From the space around to the conditioning vector; adds nothing at first: a trained head can be given it."""
+    if config.sense == 0:
+        return None
+    last = nn.Linear(config.sense, config.cond)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(SENSED, config.sense), nn.SiLU(), last)
 
 
 def motion_loss(predicted: Tensor, true: Tensor) -> Tensor:

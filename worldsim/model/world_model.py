@@ -71,7 +71,9 @@ class WorldModel(nn.Module):
         self.register_buffer("usable", torch.ones(d.height, d.width, dtype=torch.bool))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def move(self, frame: Tensor, depth: Tensor, pitch: Tensor, actions: Tensor, past: Tensor) -> Tensor:
+    def move(
+        self, frame: Tensor, depth: Tensor, pitch: Tensor, actions: Tensor, past: Tensor, space: Tensor
+    ) -> Tensor:
         """Predict the step `[B, 3]` (right, up, forward) that the newest action leads to.
 
         Args:
@@ -79,6 +81,7 @@ class WorldModel(nn.Module):
             pitch: `[B]` degrees of the last frame.
             actions: `[B, K, 25]` newest first.
             past: `[B, history, 3]` the steps before, newest first.
+            space: `[B, 980]` what is free around the player, see `surroundings.sense`.
         """
         return self.motion(  # type: ignore[no-any-return]
             self.tokenizer.encode(frame),
@@ -86,6 +89,7 @@ class WorldModel(nn.Module):
             scale_actions(actions),
             _angle(pitch),
             past,
+            space,
         )
 
     def context(

@@ -1,0 +1,115 @@
+"""Clips on a device: what the game showed, and what the model drew over it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from worldsim.data.episode import ClipBatch
+from worldsim.model.camera import to_yaw_frame
+from worldsim.model.retrieval import shrink_depth
+from worldsim.model.tokenizer import frames_to_float
+from worldsim.text import embed_captions
+
+from .grounding import SHRINK, agreement, shrink
+
+SIGNAL_SCALE = (1.0, 1.0, 1.0, 1.0, 20.0, 1.0, 8.0)
+"""What each of `episode.SIGNALS` is divided by."""
+
+
+class ClipTensors:
+    """A batch of clips on a device; frames that the model drew itself can be written into it."""
+
+    def __init__(self, clips: ClipBatch, device: torch.device) -> None:
+        if clips.depth is None or clips.pose is None or clips.signals is None:
+            from worldsim.errors import DatasetError
+
+            raise DatasetError(
+                "clips: got no depth, pose or signals, expected all three; record with depth=True"
+            )
+        self.device = device
+        self.frames = torch.from_numpy(clips.frames).to(device)
+        self.depth_blocks = torch.from_numpy(clips.depth).to(device)
+        self.pose = torch.from_numpy(clips.pose).to(device)
+        self.actions = torch.from_numpy(clips.actions).to(device)
+        scale = torch.tensor(SIGNAL_SCALE, device=device)
+        self.signals = torch.from_numpy(clips.signals).to(device) / scale
+        self.captions = torch.from_numpy(embed_captions(list(clips.captions))).to(device)
+        self.rows = torch.arange(len(self.frames), device=device)
+        self.true_frames, self.true_depth = self.frames, self.depth_blocks
+        height, width = (n // SHRINK for n in self.frames.shape[2:4])
+        self.ground = torch.full(
+            (*self.frames.shape[:2], height, width), 255, dtype=torch.uint8, device=device
+        )
+        self.coarse = shrink_depth(self.depth_blocks)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All tensors, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor], device: torch.device) -> ClipTensors:
+        """The clips whose `state_dict` this is."""
+        clips = cls.__new__(cls)
+        clips.device = device
+        for name, value in state.items():
+            setattr(clips, name, value.to(device))
+        return clips
+
+    def renew(self, rows: Tensor, fresh: ClipTensors) -> None:
+        """Put the first n clips of `fresh` into `rows` `[n]` (indices); the others keep what was dreamt in them."""
+        self._own()
+        for name, value in self.state_dict().items():
+            if name != "rows":
+                value[rows] = getattr(fresh, name)[: len(rows)]
+
+    def _own(self) -> None:
+        """Let what the model draws stand apart from the truth."""
+        if self.frames is self.true_frames:
+            self.frames, self.depth_blocks = self.frames.clone(), self.depth_blocks.clone()
+
+    @property
+    def length(self) -> int:
+        """Frames a clip."""
+        return self.frames.shape[1]
+
+    def frame(self, t: Tensor) -> Tensor:
+        """`[B, n, 3, H, W]` float frames at `t` `[B, n]`, own predictions included."""
+        return frames_to_float(self.frames[self.rows[:, None], t])
+
+    def depth(self, t: Tensor) -> Tensor:
+        """`[B, n, 1, H, W]` depth in blocks at `t`."""
+        return self.depth_blocks[self.rows[:, None], t].float().unsqueeze(2)
+
+    def grounding(self, t: Tensor) -> Tensor:
+        """`[B, n, 1, H / 2, W / 2]` grounding in [0, 1] of the frames at `t` `[B, n]`: 1 for the game's own."""
+        return self.ground[self.rows[:, None], t].float().unsqueeze(2) / 255
+
+    def write(self, t: Tensor, frame: Tensor, depth: Tensor, grounding: Tensor) -> None:
+        """Put predictions where the true frames stood at `t`.
+
+        Args:
+            frame: uint8 `[B, H, W, 3]`.
+            depth: `[B, 1, H, W]` blocks.
+            grounding: `[B, 1, H, W]`, see `grounding.grounding`; less is kept where the dream left the truth.
+        """
+        self._own()
+        self.frames[self.rows, t] = frame
+        self.depth_blocks[self.rows, t] = depth[:, 0].to(self.depth_blocks.dtype)
+        self.coarse[self.rows, t] = shrink_depth(depth[:, 0])
+        off = frames_to_float(frame) - frames_to_float(self.true_frames[self.rows, t])
+        kept = shrink(torch.minimum(grounding, agreement(off)))
+        self.ground[self.rows, t] = (kept[:, 0] * 255).round().to(torch.uint8)
+
+    def steps(self, t: Tensor) -> Tensor:
+        """The step to `t` and the two before it `[B, 3, 3]`, newest first, in the level frame of the yaw at `t`."""
+        when = t[:, None] - torch.arange(4, device=t.device)
+        position = self.pose[self.rows[:, None], when.clamp(0)][..., :3]
+        yaw = self.pose[self.rows, t][:, None, 3]
+        return to_yaw_frame(position[:, :-1] - position[:, 1:], yaw.expand(-1, 3))
+
+    def led_to(self, t: Tensor, history: int) -> Tensor:
+        """The actions `[B, history, 25]` that led to `t`, newest first."""
+        return self.actions[
+            self.rows[:, None], (t[:, None] - torch.arange(history, device=t.device)).clamp(0)
+        ]

@@ -1,0 +1,89 @@
+"""Moments of play that the motion head learns from: the last frame, what is remembered, and the step that followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.motion import motion_loss
+from worldsim.model.surroundings import OLDER, Remembered, sense
+from worldsim.model.world_model import WorldModel
+
+from .clips import ClipTensors
+
+_SPACING = 3
+"""Ticks between the older frames that are remembered: about as far as a dream's key frames lie apart."""
+_RISES = 0.01
+_JUMPY, _TOUCHED = 6.0, 3.0
+"""How much more often ticks of rising or falling, and of touching a wall, are drawn than others."""
+_CONTACT = 2  # place in `episode.SIGNALS`
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One tick for each of B worlds, as the motion head meets it."""
+
+    frame: Tensor
+    """`[B, 3, H, W]` the frame before it."""
+    depth: Tensor
+    """`[B, 1, H, W]` in blocks."""
+    pitch: Tensor
+    """`[B]` degrees."""
+    actions: Tensor
+    """`[B, K, 25]` newest first."""
+    past: Tensor
+    """`[B, history, 3]` steps before it, newest first, in the level frame of the new yaw."""
+    space: Tensor
+    """`[B, 980]`, see `surroundings.sense`."""
+    step: Tensor
+    """`[B, 3]` the true step, in the same frame."""
+
+
+def build_moment(clips: ClipTensors, t: Tensor, *, history: int, usable: Tensor) -> Moment:
+    """The moments that lead to the frames `t` `[B]`, with as many actions as `history`."""
+    steps = clips.steps(t)
+    before = t - 1
+    return Moment(
+        frame=clips.frame(before[:, None])[:, 0],
+        depth=clips.depth(before[:, None])[:, 0],
+        pitch=clips.pose[clips.rows, before, 4],
+        actions=clips.led_to(t, history),
+        past=steps[:, 1:],
+        space=_space(clips, t, usable),
+        step=steps[:, 0],
+    )
+
+
+def moment_loss(
+    model: WorldModel, moment: Moment, noise: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Loss of the motion head; `noise` in blocks on the steps before, since a dream's own are not exact."""
+    past = moment.past
+    if noise > 0:
+        past = past + noise * torch.randn(past.shape, generator=generator).to(past.device)
+    step = model.move(moment.frame, moment.depth, moment.pitch, moment.actions, past, moment.space)
+    return motion_loss(step, moment.step)
+
+
+def eventful(clips: ClipTensors, first: int, generator: torch.Generator) -> Tensor:
+    """Ticks `[B]` from `first` on, those drawn more often in which something happens to the player."""
+    rises = (clips.pose[:, 1:, 1] - clips.pose[:, :-1, 1]).abs() > _RISES
+    weight = 1 + _JUMPY * rises.float() + _TOUCHED * (clips.signals[:, 1:, _CONTACT] > 0.5).float()
+    # What leads up to an event and follows it belongs to it.
+    weight = F.max_pool1d(weight[:, None], 3, 1, 1)[:, 0].cpu()
+    weight[:, : first - 1] = 0
+    return (1 + torch.multinomial(weight, 1, generator=generator)[:, 0]).to(clips.device)
+
+
+def _space(clips: ClipTensors, t: Tensor, usable: Tensor) -> Tensor:
+    back = torch.tensor([1, 2, *(2 + _SPACING * (k + 1) for k in range(OLDER))], device=t.device)
+    index = t[:, None] - back
+    safe = index.clamp(0)
+    frames = Remembered(
+        clips.depth_blocks[clips.rows[:, None], safe], clips.pose[clips.rows[:, None], safe], index >= 0
+    )
+    eye, yaw = clips.pose[clips.rows, t - 1, :3], clips.pose[clips.rows, t, 3]
+    return sense(frames, eye, yaw, usable)

@@ -1,0 +1,90 @@
+"""The space around the player, as far as remembered depth tells it: what is free, what is solid.
+
+A wall to the side or the ground under the feet is seldom in view when it matters. Points on a grid
+around the player are looked up in the depth of frames that saw the place before (a truncated signed
+distance, after Curless and Levoy 1996, without the fusion): in front of the surface is free space,
+just behind it is solid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.camera import camera_to_world, from_yaw_frame, rotate, tangents
+
+ACROSS = (-1.2, -0.6, -0.3, 0.0, 0.3, 0.6, 1.2)
+"""Blocks to the right and ahead of the eye: the body is 0.3 wide to each side."""
+HEIGHTS = (0.6, 0.2, -0.3, -0.8, -1.2, -1.5, -1.7, -2.1, -2.6, -3.6)
+"""Blocks above the eye: the body reaches from -1.62 to 0.18."""
+POINTS = len(ACROSS) ** 2 * len(HEIGHTS)
+SENSED = 2 * POINTS
+"""Numbers that `sense` gives: distances, and which of them are known."""
+OLDER = 12
+"""Frames beyond the newest two that are looked up."""
+_BEHIND = -0.25  # blocks behind a surface: farther back, the frame says nothing of the point
+_AHEAD = 0.05
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """K frames for each of B worlds, the newest first."""
+
+    depth: Tensor
+    """`[B, K, H, W]` z-depth in blocks."""
+    pose: Tensor
+    """`[B, K, 5]`."""
+    valid: Tensor
+    """`[B, K]` bool."""
+
+
+def sense(frames: Remembered, eye: Tensor, yaw: Tensor, usable: Tensor) -> Tensor:
+    """Signed distances to the surfaces around `eye` `[B, 3]`, in the level frame of `yaw` `[B]`: `[B, 980]`.
+
+    The first half is, for each point, how far it lies before the surface that the newest frame to
+    tell of it shows, clamped to ±1 block, and -1 where no frame tells; the second half is 1 where
+    one does.
+
+    Args:
+        usable: `[H, W]` bool, False over the HUD.
+    """
+    points = eye[:, None] + from_yaw_frame(_grid(eye.device).expand(len(eye), -1, -1), yaw[:, None])
+    distance, tells = _look_up(frames, points, usable)
+    newest = tells.to(torch.uint8).argmax(1, keepdim=True)  # the first of those that tell
+    known = tells.any(1)
+    nearest = distance.gather(1, newest)[:, 0].clamp(-1, 1)
+    return torch.cat([torch.where(known, nearest, -torch.ones_like(nearest)), known.to(nearest.dtype)], 1)
+
+
+def _look_up(frames: Remembered, points: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
+    """Blocks from each of the points `[B, P, 3]` back to the surface in each frame, and whether that says anything."""
+    batch, count, height, width = frames.depth.shape
+    tan_x, tan_y = tangents(height, width)
+    to_camera = camera_to_world(frames.pose.float()).transpose(-1, -2)
+    offset = points[:, None] - frames.pose[:, :, None, :3]
+    x, y, z = rotate(to_camera, offset.transpose(-1, -2)).unbind(2)
+    ahead = z > _AHEAD
+    z = torch.where(ahead, z, torch.ones_like(z))
+    place = torch.stack([x / z / tan_x, y / z / tan_y], -1)
+    inside = ahead & (place.abs() < 1).all(-1)
+    place = torch.where(inside[..., None], place, torch.zeros_like(place))
+    # Between pixels the inverse of the depth is interpolated: on a plane that is exact.
+    inverse = 1 / frames.depth.flatten(0, 1)[:, None].float().clamp(min=_AHEAD)
+    surface = F.grid_sample(
+        inverse, place.flatten(0, 1)[:, None], mode="bilinear", padding_mode="border", align_corners=False
+    )
+    distance = 1 / surface.view(batch, count, -1) - z
+    column = ((place[..., 0] + 1) * width / 2).long().clamp(0, width - 1)
+    row = ((place[..., 1] + 1) * height / 2).long().clamp(0, height - 1)
+    shown = usable.flatten()[row * width + column]
+    return distance, inside & shown & frames.valid[..., None] & (distance > _BEHIND)
+
+
+def _grid(device: torch.device) -> Tensor:
+    """`[1, P, 3]` (right, up, forward) of the points."""
+    across, up = (torch.tensor(values, device=device) for values in (ACROSS, HEIGHTS))
+    right, height, forward = torch.meshgrid(across, up, across, indexing="ij")
+    return torch.stack([right, height, forward], -1).reshape(1, -1, 3)
