@@ -110,7 +110,13 @@ def test_memory_keeps_what_is_new_and_forgets_the_oldest() -> None:
 
 
 def test_memory_pads_to_a_batch() -> None:
-    key = KeyFrame(torch.zeros(H, W, 3, dtype=torch.uint8), torch.ones(H, W).half(), torch.zeros(5), 0)
+    key = KeyFrame(
+        torch.zeros(H, W, 3, dtype=torch.uint8),
+        torch.ones(H, W).half(),
+        torch.zeros(5),
+        0,
+        torch.zeros(H // 2, W // 2),
+    )
     coarse, poses, valid = Memory().add(key, 8).padded(3, torch.device("cpu"))
     assert coarse.shape == (3, 12, 20) and poses.shape == (3, 5) and valid.tolist() == [True, False, False]
 

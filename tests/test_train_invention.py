@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from worldsim.train.adversary import Adversary
 from worldsim.train.critic import CriticConfig
-from worldsim.train.grounding import agreement, grounding, shrink
 
+from worldsim.model.grounding import agreement, grounding, shrink
 from worldsim.model.references import References
 
 H, W = 48, 64

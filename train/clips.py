@@ -7,11 +7,10 @@ from torch import Tensor
 
 from worldsim.data.episode import ClipBatch
 from worldsim.model.camera import to_yaw_frame
+from worldsim.model.grounding import SHRINK, agreement, shrink
 from worldsim.model.retrieval import shrink_depth
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.text import embed_captions
-
-from .grounding import SHRINK, agreement, shrink
 
 SIGNAL_SCALE = (1.0, 1.0, 1.0, 1.0, 20.0, 1.0, 8.0)
 """What each of `episode.SIGNALS` is divided by."""

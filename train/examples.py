@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from worldsim.model.grounding import grounding
 from worldsim.model.references import References
 from worldsim.model.retrieval import coverage, retrieve
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.world_model import Held
 
 from .clips import ClipTensors
-from .grounding import grounding
 
 
 @dataclass(frozen=True)

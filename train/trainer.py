@@ -78,7 +78,8 @@ class WorldTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         losses, frames = self._frames(clips, draw_long)
-        losses |= self._moments(clips)
+        motion = self._moments(clips)
+        losses = {**losses, "loss": losses.get("loss", 0.0) + motion, "motion": motion}
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
         if self._finite(losses, float(norm)):
             self.optimizer.step()
@@ -94,8 +95,8 @@ class WorldTrainer:
             return {}, self.recipe.moments
         return self._long_rollout(clips, draw_long) if self._goes_on() else self._fresh(clips)
 
-    def _moments(self, clips: ClipBatch) -> dict[str, float]:
-        """Lessons of the motion head; it is small, and so gets more of them than frames are drawn."""
+    def _moments(self, clips: ClipBatch) -> float:
+        """Mean loss of lessons of the motion head; it is small, and so gets more of them than frames are drawn."""
         tensors, total, o = ClipTensors(clips, self.device), 0.0, self.recipe.objective
         for _ in range(self.recipe.moments):
             t = eventful(tensors, _FIRST, self.generator)
@@ -106,7 +107,7 @@ class WorldTrainer:
                 loss = o.motion * moment_loss(self.model, moment, o.past_noise, self.generator)
             (loss / self.recipe.moments).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) / self.recipe.moments
-        return {"motion": total}
+        return total
 
     def _fresh(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
         """A few consecutive frames from somewhere in fresh clips."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.model.camera import from_yaw_frame, to_yaw_frame, turn
 from worldsim.model.denoiser import Prediction
+from worldsim.model.grounding import SHRINK, grounding, shrink
 from worldsim.model.noise import frame_noise, schedule
 from worldsim.model.references import References
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
@@ -29,6 +30,9 @@ from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.state import KeyFrame, Memory, WorldState
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
+
+UNRELATED = 56.0
+"""Mean absolute difference, in grey levels, of two frames of the game that have nothing to do with each other."""
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -126,9 +130,10 @@ class Simulator:
         pose = turn(torch.stack([w.newest.pose for w in worlds]), shifted[:, 0, CAMERA])
         offset = from_yaw_frame(step, pose[:, 3])
         pose = torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
-        references = self._references(worlds, pose)
+        references, known = self._references(worlds, pose)
+        ground = grounding(references, known, pose.to(self.device), self.model.usable)
         prediction = self._draw(worlds, references, pose, step, shifted)
-        return self._advance(worlds, prediction, pose, offset, shifted)
+        return self._advance(worlds, prediction, pose, offset, shifted, ground)
 
     def _draw(
         self,
@@ -188,7 +193,8 @@ class Simulator:
         eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
         return sense(frames, eye, yaw, self.model.usable)
 
-    def _references(self, worlds: Sequence[WorldState], pose: Tensor) -> References:
+    def _references(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[References, Tensor]:
+        """What to look at from `pose` `[B, 5]`, and how far it is given: `[B, R, 1, H / 2, W / 2]` in [0, 1]."""
         chosen = self._choose(worlds, pose)
         flat = [key for row in chosen for key in row]
         frames, depth = self._stack([key or worlds[0].newest for key in flat])
@@ -198,7 +204,8 @@ class Simulator:
         ticks = [
             float(key.tick - w.tick - 1) if key else 0.0 for w, row in zip(worlds, chosen) for key in row
         ]
-        return References(
+        known = torch.stack([(key or worlds[0].newest).ground for key in flat]).float() / 255
+        references = References(
             frames=frames.unflatten(0, shape),
             depth=depth.unflatten(0, shape),
             pose=poses,
@@ -206,6 +213,7 @@ class Simulator:
             noise_level=torch.full(shape, self.config.trust),
             valid=valid,
         ).to(self.device)
+        return references, known.unflatten(0, shape).unsqueeze(2)
 
     def _choose(self, worlds: Sequence[WorldState], pose: Tensor) -> list[list[KeyFrame | None]]:
         """Slot by slot: the newest two frames, then those that show most of the rest of the view."""
@@ -236,11 +244,14 @@ class Simulator:
         pose: Tensor,
         offset: Tensor,
         actions: Tensor,
+        ground: Tensor,
     ) -> list[WorldState]:
+        kept = (shrink(ground)[:, 0] * 255).round().to(torch.uint8)
+        invented = (1 - ground.mean((1, 2, 3))).tolist()
+        doubt = _doubt(self.model.spread(prediction), ground)
         latents = prediction.latents.float()
         frames = float_to_frames(self.model.frame(latents))
         depth = self.model.depth(prediction)[:, 0].half()
-        spread = (self.model.spread(prediction).mean((1, 2, 3)) * 127.5).tolist()
         finite = (latents.isfinite().flatten(1).all(1).cpu() & offset.isfinite().all(1)).tolist()
         signals = prediction.signals.float().cpu()
         after = []
@@ -248,7 +259,7 @@ class Simulator:
             if not finite[i]:
                 after.append(replace(w, failed="the model's numbers are not finite"))
                 continue
-            key = KeyFrame(frames[i], depth[i], pose[i], w.tick + 1)
+            key = KeyFrame(frames[i], depth[i], pose[i], w.tick + 1, kept[i])
             after.append(
                 replace(
                     self._remember(w),
@@ -256,7 +267,8 @@ class Simulator:
                     recent=(key, w.newest),
                     actions=actions[i],
                     past=torch.stack([offset[i], w.past[0]]),
-                    uncertainty=spread[i],
+                    uncertainty=doubt[i],
+                    invented=invented[i],
                     signals=signals[i],
                 )
             )
@@ -288,7 +300,7 @@ class Simulator:
 
     def _see(self, state: WorldState, frame: Tensor, depth: Tensor | None, pose: Tensor) -> WorldState:
         known = self._estimate_depth(state, frame, pose) if depth is None else depth.to(self.device)
-        key = KeyFrame(frame, known.half(), pose, 0)
+        key = KeyFrame(frame, known.half(), pose, 0, self._given(frame))
         aged = tuple(replace(k, tick=k.tick - 1) for k in state.recent[:1])
         memory = Memory(
             tuple(replace(k, tick=k.tick - 1) for k in state.memory.frames),
@@ -302,9 +314,9 @@ class Simulator:
         """Ask the denoiser for the depth of a frame that is given whole."""
         images = frames_to_float(frame[None])
         held = Held(images, torch.ones_like(images[:, :1]))
-        blank = KeyFrame(frame, torch.ones(frame.shape[:2], device=self.device), pose, 0)
+        blank = KeyFrame(frame, torch.ones(frame.shape[:2], device=self.device), pose, 0, self._given(frame))
         world = state if state.recent else replace(state, recent=(blank,))
-        references = self._references([world], pose[None])
+        references, _ = self._references([world], pose[None])
         if not state.recent:
             references = replace(references, valid=torch.zeros_like(references.valid))
         with self._autocast():
@@ -315,6 +327,11 @@ class Simulator:
             one = torch.ones(1, device=self.device)
             prediction = self.model.denoise(self._noise([world], 0), one, 0 * one, context)
         return self.model.depth(prediction)[0, 0]
+
+    def _given(self, frame: Tensor) -> Tensor:
+        """The grounding of a frame that was given: all of it is true."""
+        height, width = (n // SHRINK for n in frame.shape[:2])
+        return torch.full((height, width), 255, dtype=torch.uint8, device=self.device)
 
     def _noise(self, worlds: Sequence[WorldState], step: int) -> Tensor:
         shape = self.model.latent_shape
@@ -330,6 +347,12 @@ class Simulator:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+
+def _doubt(spread: Tensor, ground: Tensor) -> list[float]:
+    """Expected error of B frames in grey levels: the network's own where it is grounded, a stranger's elsewhere."""
+    expected = ground * spread.float() * 127.5 + (1 - ground) * UNRELATED
+    return expected.mean((1, 2, 3)).tolist()  # type: ignore[no-any-return]
 
 
 def settle(step: Tensor, actions: Tensor) -> Tensor:

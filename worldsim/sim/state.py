@@ -22,6 +22,8 @@ class KeyFrame:
     """`[5]`."""
     tick: int
     """When it was drawn, counted from the start of the dream."""
+    ground: Tensor
+    """uint8 `[H / 2, W / 2]`: 255 where a pixel was given or follows from what was, 0 where it is invented."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class WorldState:
     caption: Tensor
     """`[384]`."""
     uncertainty: float = 0.0
-    """Mean expected error of the newest frame, in grey levels of 255."""
+    """Expected mean absolute error of the newest frame, in grey levels of 255."""
+    invented: float = 0.0
+    """Share of the newest frame that nothing given determines, in [0, 1]."""
     signals: Tensor | None = None
     """`[S]` the heads' reading of the newest frame."""
     failed: str = ""
