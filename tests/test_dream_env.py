@@ -100,6 +100,24 @@ def test_begins_from_footage(env: DreamEnv) -> None:
     assert env.buffers()["depth"].shape == (H, W)
 
 
+def test_what_is_invented_is_said(env: DreamEnv) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (1, H, W, 3), dtype=np.uint8)
+    near = np.full((1, H, W), 4.0, np.float32)
+    env.reset(seed=0, options={"frames": frames, "depth": near})
+    assert env.buffers()["invented"].max() == 0  # all of it was given
+    _, _, _, _, rested = env.step(noop())
+    turn = {**noop(), "camera": np.array([0.0, 45.0], np.float32)}
+    _, _, _, _, turned = env.step(turn)
+    invented = env.buffers()["invented"]
+    assert invented.shape == (H, W)
+    assert rested["invented"] < 0.1 < turned["invented"]
+    assert rested["uncertainty"] < turned["uncertainty"]
+    world = H // 4  # above the HUD
+    assert invented[:world, -W // 4 :].mean() > 0.9 > 0.5 > invented[:world, : W // 4].mean()
+    env.step({**noop(), "camera": np.array([0.0, -45.0], np.float32)})
+    assert env.buffers()["invented"][:world].mean() < 0.5  # what was given is still remembered
+
+
 BAD_RESETS: list[tuple[dict[str, Any], str]] = [
     ({"seed": -1}, "seed"),
     ({"seed": 2**64}, "seed"),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from worldsim.actions import Action, action_space, to_vector
 from worldsim.errors import ConfigError, ResetNeeded, UsageError
+from worldsim.model.grounding import SHRINK
 from worldsim.seeding import check_seed
 from worldsim.sim.footage import Footage, read_footage, seed_footage
 from worldsim.sim.simulator import Simulator, SimulatorConfig
@@ -161,8 +162,15 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Action]):
             self._window = None
 
     def buffers(self) -> dict[str, NDArray[Any]]:
-        """Predicted "depth" (float32 [H, W], blocks) of the current view."""
-        return {"depth": self._world("buffers").newest.depth.float().cpu().numpy()}
+        """Of the current view: predicted "depth" (float32 [H, W], blocks) and what of it is "invented".
+
+        The latter is float32 [H, W] in [0, 1]: 0 where the picture was given or follows from what was,
+        1 where nothing told the model what to show.
+        """
+        newest = self._world("buffers").newest
+        ground = newest.ground.float().cpu().numpy() / 255
+        invented = 1 - np.kron(ground, np.ones((SHRINK, SHRINK), np.float32))
+        return {"depth": newest.depth.float().cpu().numpy(), "invented": invented.astype(np.float32)}
 
     def clone_state(self) -> DreamState:
         """Everything that decides what happens next; costs next to nothing, since worlds are immutable."""
@@ -200,6 +208,7 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Action]):
         world = self._world("info")
         info: dict[str, Any] = {
             "uncertainty": world.uncertainty,
+            "invented": world.invented,
             "state": {"pose": world.newest.pose.numpy().copy()},
             "generated": True,
         }
