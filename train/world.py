@@ -44,8 +44,6 @@ from .trainer import WorldTrainer, seed_everything
 
 WORLD_FOLDER, STATE_FOLDER = "world", "state"
 _SEEDS = 24
-_ADDED = ("motion.sense.",)
-"""Parts that change nothing when they are new: a world that has none can be given them by --set."""
 
 
 @dataclass(frozen=True)
@@ -305,9 +303,7 @@ def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
         load_into(model.tokenizer, load_checkpoint(options.tokenizer).tensors)
     model.tokenizer.requires_grad_(False)
     if options.init:
-        tensors = load_checkpoint(find_world(options.init)).tensors
-        added = {name: t for name, t in model.state_dict().items() if name.startswith(_ADDED)}
-        load_into(model, {**added, **tensors})
+        load_into(model, load_checkpoint(find_world(options.init)).tensors)
         return model
     d = recipe.model.denoiser
     if options.data is None:

@@ -24,7 +24,7 @@ from worldsim.model.noise import frame_noise, schedule
 from worldsim.model.references import References
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.sampler import SAMPLERS
-from worldsim.model.surroundings import OLDER, SENSED, Remembered, sense
+from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.state import KeyFrame, Memory, WorldState
@@ -169,18 +169,14 @@ class Simulator:
         pose = torch.stack([w.newest.pose for w in worlds])
         yaw = pose[:, 3] + actions[:, 0, CAMERA][:, 1]
         past = to_yaw_frame(torch.stack([w.past for w in worlds]), yaw[:, None].expand(-1, 2))
-        frames, depth = self._stack([w.newest for w in worlds])
         device = self.device
         step = self.model.move(
-            frames, depth, pose[:, 4].to(device), actions.to(device), past.to(device),
-            self._sense(worlds, pose, yaw),
-        ).cpu()  # fmt: skip
+            pose[:, 4].to(device), actions.to(device), past.to(device), self._sense(worlds, pose, yaw)
+        ).cpu()
         return settle(step, actions[:, 0])
 
     def _sense(self, worlds: Sequence[WorldState], pose: Tensor, yaw: Tensor) -> Tensor:
         """What the newest frames and those remembered tell of the space around the players, `[B, 980]`."""
-        if self.model.config.motion.sense == 0:
-            return torch.zeros(len(worlds), SENSED, device=self.device)
         rows = [[*w.recent, *w.memory.frames[: -OLDER - 1 : -1]] for w in worlds]
         longest = max(len(row) for row in rows)
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
