@@ -89,3 +89,9 @@ class MissingDependency(WorldSimError):
     """An optional package or program that is not installed."""
 
     exit_code = 14
+
+
+class EnvClosed(WorldSimError):
+    """An environment was used after `close`."""
+
+    exit_code = 15
