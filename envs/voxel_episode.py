@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from worldsim.errors import ConfigError, UsageError
+from worldsim.errors import ConfigError, UsageError, brief
 
 from . import voxel_player
 from .voxel_engine import VoxelEngine
@@ -60,7 +60,7 @@ def new_engine(width: Any, height: Any) -> VoxelEngine:
     """
     for name, value in (("width", width), ("height", height)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise ConfigError(f"{name}: got {value!r}, expected an integer, a multiple of 16")
+            raise ConfigError(f"{name}: got {brief(value)}, expected an integer, a multiple of 16")
     return VoxelEngine(width=int(width), height=int(height))
 
 
@@ -83,7 +83,7 @@ def read_options(options: Any) -> Mapping[str, float]:
     for key, value in options.items():
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
         if not number or not 0 <= value <= 1:
-            raise UsageError(f"options[{key!r}]: got {value!r}, expected a number from 0 to 1")
+            raise UsageError(f"options[{key!r}]: got {brief(value)}, expected a number from 0 to 1")
     return {key: float(value) for key, value in options.items()}
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from worldsim.actions import brief
-from worldsim.errors import ConfigError, UsageError
+from worldsim.errors import ConfigError, UsageError, brief
 from worldsim.vector_env import BatchedEnv, Outcome, Which
 from worldsim.vector_state import VectorState
 

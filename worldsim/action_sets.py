@@ -30,12 +30,11 @@ from worldsim.actions import (
     Action,
     action_space,
     as_array,
-    brief,
     check_vector,
     to_dict,
     to_vector,
 )
-from worldsim.errors import ConfigError, InvalidAction, UsageError
+from worldsim.errors import ConfigError, InvalidAction, UsageError, brief
 
 Vectors = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worldsim.errors import InvalidAction
+from worldsim.errors import InvalidAction, brief
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -135,11 +135,3 @@ def as_array(value: Any, name: str, expected: str) -> NDArray[Any]:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidAction(f"{name}: got {brief(value)}, expected {expected}") from error
-
-
-def brief(value: Any) -> str:
-    """A value for an error message: one short line, whatever it is."""
-    if isinstance(value, np.ndarray) and value.size > 4:
-        return f"{value.dtype} {value.shape}"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{type(value).__name__} {text[:50]}…"

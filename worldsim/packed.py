@@ -21,15 +21,16 @@ from worldsim.strict import check_header, parse_json
 
 FORMAT = 1
 SIZE_LIMIT = 2**32
-_KIND, _FACTS, _FORMAT = "kind", "facts", "format"
+_ENTRY = "worldsim"
 
 
 def pack(kind: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> bytes:
     """The bytes of named arrays (empty ones are left out) and facts that JSON can hold."""
     from safetensors.numpy import save
 
-    text = {_KIND: kind, _FORMAT: str(FORMAT), _FACTS: json.dumps(facts, allow_nan=False)}
-    return save({name: np.ascontiguousarray(a) for name, a in arrays.items() if a.size}, text)
+    # One entry: safetensors keeps no order among several, and equal states shall be equal bytes.
+    text = json.dumps({"kind": kind, "format": FORMAT, "facts": facts}, allow_nan=False)
+    return save({name: np.ascontiguousarray(a) for name, a in arrays.items() if a.size}, {_ENTRY: text})
 
 
 def unpack(data: Any, *kinds: str) -> tuple[str, dict[str, NDArray[Any]], dict[str, Any]]:
@@ -48,9 +49,11 @@ def unpack(data: Any, *kinds: str) -> tuple[str, dict[str, NDArray[Any]], dict[s
         if len(data) > SIZE_LIMIT:
             raise CheckpointError(f"{len(data)} bytes, expected at most {SIZE_LIMIT}")
         check_header(data, Path("state"))
-        text = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")], Path("state"))["__metadata__"]
-        found, form = text[_KIND], int(text[_FORMAT])
-        facts = parse_json(text[_FACTS].encode(), Path("state")) if form == FORMAT else {}
+        header = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")], Path("state"))
+        text = parse_json(header["__metadata__"][_ENTRY].encode(), Path("state"))
+        found, form, facts = text["kind"], text["format"], text["facts"]
+        if not isinstance(facts, dict):
+            raise ValueError("no facts")
     except (CheckpointError, KeyError, ValueError, TypeError) as error:
         raise UsageError(
             f"state: damaged or foreign bytes ({error}); expected those of to_bytes()"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from worldsim.action_sets import action_set
-from worldsim.actions import brief
-from worldsim.errors import ConfigError, EnvClosed, ResetNeeded, UsageError
+from worldsim.errors import ConfigError, EnvClosed, ResetNeeded, UsageError, brief
 from worldsim.vector_info import gather
 from worldsim.vector_options import read_modes, read_reset, read_seeds
 from worldsim.vector_state import VectorState
@@ -82,12 +82,21 @@ class BatchedEnv(VectorEnv[Any, Any, NDArray[Any]]):
         self.actions = action_set(action_space)
         self.action_names = self.actions.action_names
         self.single_observation_space, self.single_action_space = observation_space, self.actions.space
-        self.observation_space = batch_space(observation_space, self.num_envs)
-        self.action_space = batch_space(self.actions.space, self.num_envs)
         self._started, self._ended = (np.zeros(self.num_envs, np.bool_) for _ in range(2))
         self._elapsed = np.zeros(self.num_envs, np.int64)
         self._generators: list[np.random.Generator | None] = [None] * self.num_envs
         self._generator_seeds: list[int] = [-1] * self.num_envs
+
+    # Made when they are asked for: for large frames that takes longer than a fork may.
+    @cached_property
+    def observation_space(self) -> spaces.Space[Any]:  # type: ignore[override]
+        """The batch of `single_observation_space`."""
+        return batch_space(self.single_observation_space, self.num_envs)
+
+    @cached_property
+    def action_space(self) -> spaces.Space[Any]:  # type: ignore[override]
+        """The batch of `single_action_space`."""
+        return batch_space(self.single_action_space, self.num_envs)
 
     # Of one kind of world: everything below may count on checked input.
 

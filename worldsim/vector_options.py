@@ -10,8 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from worldsim.actions import brief
-from worldsim.errors import ConfigError, UsageError
+from worldsim.errors import ConfigError, UsageError, brief
 from worldsim.seeding import check_seed
 
 MOST_WORLDS = 65536

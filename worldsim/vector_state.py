@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from worldsim.actions import brief
-from worldsim.errors import UsageError
+from worldsim.errors import UsageError, brief
 from worldsim.packed import need_array, need_integer, pack, unpack
 from worldsim.vector_options import MOST_WORLDS
 
@@ -28,7 +27,10 @@ class VectorState:
 
     def to_bytes(self) -> bytes:
         """All of it as bytes that `restore_state` and `read` take, in any process."""
-        counts: dict[str, Any] = {"elapsed": np.array(self.elapsed, np.int64), "ended": np.array(self.ended, np.uint8)}
+        counts: dict[str, Any] = {
+            "elapsed": np.array(self.elapsed, np.int64),
+            "ended": np.array(self.ended, np.uint8),
+        }
         worlds: dict[str, Any] = {
             f"world.{i}": np.frombuffer(w.to_bytes(), np.uint8) for i, w in enumerate(self.worlds)
         }
