@@ -55,9 +55,8 @@ def unpack(data: Any, *kinds: str) -> tuple[str, dict[str, NDArray[Any]], dict[s
         if not isinstance(facts, dict):
             raise ValueError("no facts")
     except (CheckpointError, KeyError, ValueError, TypeError) as error:
-        raise UsageError(
-            f"state: damaged or foreign bytes ({error}); expected those of to_bytes()"
-        ) from error
+        why = str(error).removeprefix("state: ").removesuffix("; fetch it again")
+        raise UsageError(f"state: damaged or foreign bytes ({why}); expected those of to_bytes()") from error
     if form != FORMAT:
         raise UnsupportedVersion(f"state: got format {form}, this release reads {FORMAT}; update worldsim")
     if found not in kinds:
