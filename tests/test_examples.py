@@ -22,6 +22,7 @@ LINES = {
     "train_tiny_world.py": "--out OUT/tiny " + " ".join(f"--set {change}" for change in TINY.split()),
     "evaluate_world.py": "--world WORLD --episodes 2 --frames 6 --out OUT/report",
     "custom_policy.py": "--world WORLD --ticks 12",
+    "vector_random.py": "--env worldsim/Dream-v0 --world WORLD --num-envs 2 --steps 8 --episode 3",
 }
 
 

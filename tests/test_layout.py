@@ -28,7 +28,9 @@ BARE = (
 )  # fmt: skip
 """Files (by prefix) that need no more than torch, numpy, einops, numba, safetensors and tqdm."""
 
-LEAVES = ("actions", "atomic", "config", "errors", "locate", "png", "registry", "seeding", "strict")
+LEAVES = ("actions", "atomic", "config", "errors", "locate", "packed", "png", "registry", "seeding", "strict")
+ENVIRONMENTS = ("action_sets", "vector_env", "vector_options", "vector_state")
+"""What scalar and vector envs share, on top of Gymnasium."""
 ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/actions.py": ("errors",),
     "worldsim/errors.py": (),
@@ -36,11 +38,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/registry.py": ("errors",),
     "worldsim/data/": (*LEAVES, "data"),
     "worldsim/model/": (*LEAVES, "model"),
-    "worldsim/sim/": (*LEAVES, "sim", "model", "checkpoint", "worlds", "data", "text", "window"),
+    "worldsim/sim/": (
+        *LEAVES, *ENVIRONMENTS, "sim", "model", "checkpoint", "worlds", "data", "text", "window",
+    ),
     "worldsim/evaluate/": (*LEAVES, "evaluate", "sim", "model", "checkpoint"),
-    "envs/": (*LEAVES, "window"),
+    "envs/": (*LEAVES, *ENVIRONMENTS, "window"),
     "agents/": (*LEAVES, "data", "model", "checkpoint"),
-}
+}  # fmt: skip
 """Which parts of worldsim a file may import at module level (its own folder's name included)."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "yaml.load", "joblib.load"}

@@ -17,6 +17,12 @@ ENVS: dict[str, str] = {
 }
 """Gymnasium ids that `import worldsim` registers."""
 
+VECTOR_ENVS: dict[str, str] = {
+    "worldsim/Voxel-v0": "worldsim.envs.voxel_vector:VoxelVectorEnv",
+    "worldsim/Dream-v0": "worldsim.sim.vector:DreamVectorEnv",
+}
+"""The same ids for `gymnasium.make_vec`."""
+
 ENGINES: dict[str, str] = {"worldsim/Voxel-v0": "worldsim.envs.voxel_engine:VoxelEngine"}
 """Games that a live source can run with numpy and numba alone."""
 
@@ -63,4 +69,4 @@ def register_envs() -> None:
 
     for env_id, entry_point in ENVS.items():
         if env_id not in gymnasium.registry:
-            gymnasium.register(env_id, entry_point=entry_point)
+            gymnasium.register(env_id, entry_point=entry_point, vector_entry_point=VECTOR_ENVS[env_id])

@@ -121,7 +121,10 @@ COMMANDS: dict[str, Command] = {
         "steps a second of environments through the Gymnasium API",
         "worldsim.bench.env:run",
         "worldsim.bench.env:EnvBenchOptions",
-        ("worldsim bench env", "worldsim bench env --env worldsim/Dream-v0 --json env.json"),
+        (
+            "worldsim bench env",
+            "worldsim bench env --env worldsim/Dream-v0 --num-envs 1 16 --json env.json",
+        ),
     ),
     "worlds": Command(
         "list the worlds that ship, or print the card of one",

@@ -8,6 +8,7 @@ frames = [w.newest.frame for w in worlds]           # uint8 [H, W, 3]
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -248,24 +249,28 @@ class Simulator:
         latents = prediction.latents.float()
         frames = float_to_frames(self.model.frame(latents))
         depth = self.model.depth(prediction)[:, 0].half()
-        finite = (latents.isfinite().flatten(1).all(1).cpu() & offset.isfinite().all(1)).tolist()
         signals = prediction.signals.float().cpu()
+        finite = (
+            (latents.isfinite().flatten(1).all(1) & depth.isfinite().flatten(1).all(1)).cpu()
+            & offset.isfinite().all(1) & signals.isfinite().all(1)
+        ).tolist()  # fmt: skip
         after = []
         for i, w in enumerate(worlds):
-            if not finite[i]:
+            if not finite[i] or not math.isfinite(doubt[i]):
                 after.append(replace(w, failed="the model's numbers are not finite"))
                 continue
-            key = KeyFrame(frames[i], depth[i], pose[i], w.tick + 1, kept[i])
+            # Copies: a view would keep the whole batch for as long as one world remembers its part.
+            key = KeyFrame(frames[i].clone(), depth[i].clone(), pose[i].clone(), w.tick + 1, kept[i].clone())
             after.append(
                 replace(
                     self._remember(w),
                     tick=w.tick + 1,
                     recent=(key, w.newest),
-                    actions=actions[i],
+                    actions=actions[i].clone(),
                     past=torch.stack([offset[i], w.past[0]]),
                     uncertainty=doubt[i],
                     invented=invented[i],
-                    signals=signals[i],
+                    signals=signals[i].clone(),
                 )
             )
         return after
