@@ -89,3 +89,9 @@ class MissingDependency(WorldSimError):
     """An optional package or program that is not installed."""
 
     exit_code = 14
+
+
+class EngineError(WorldSimError):
+    """A game in a process of its own that did not start, ended or fell silent."""
+
+    exit_code = 15
