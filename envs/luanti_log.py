@@ -85,9 +85,7 @@ class GameLog:
 def _client_frame(text: bytes) -> ClientFrame:
     number, *values, ground, health = text.split()
     dtime, x, y, z, vx, vy, vz, yaw, pitch = map(float, values)
-    return ClientFrame(
-        int(number), dtime, (x, y, z), (vx, vy, vz), yaw, pitch, ground == b"1", int(health)
-    )
+    return ClientFrame(int(number), dtime, (x, y, z), (vx, vy, vz), yaw, pitch, ground == b"1", int(health))
 
 
 def readable(descriptors: list[int], seconds: float) -> list[int]:

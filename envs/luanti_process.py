@@ -32,7 +32,9 @@ def find_programs() -> tuple[str, str]:
         MissingDependency: one of them is not installed, or this is not Linux.
     """
     if not sys.platform.startswith("linux"):
-        raise MissingDependency(f"Luanti: runs on Linux, got {sys.platform}; use a Linux machine or container")
+        raise MissingDependency(
+            f"Luanti: runs on Linux, got {sys.platform}; use a Linux machine or container"
+        )
     path = os.environ.get("PATH", "") + ":" + _PLACES
     game = shutil.which("minetest", path=path)
     xvfb = shutil.which("Xvfb", path=path)
@@ -80,9 +82,7 @@ class GameProcess:
         if not preload.get("WORLDSIM_CLOCK"):
             with contextlib.suppress(OSError):  # a small pipe makes a game without a gate wait for us
                 fcntl.fcntl(log_read, fcntl.F_SETPIPE_SZ, 4096)
-        self._finalizer = weakref.finalize(
-            self, _end, self._keeper, (log_read, gate_read, pass_write), root
-        )
+        self._finalizer = weakref.finalize(self, _end, self._keeper, (log_read, gate_read, pass_write), root)
         self._said = b""
         self.exit_code: int | None = None
 

@@ -100,9 +100,7 @@ class Screen:
     def _send(self, key: str, *, pressed: bool) -> None:
         x = self._x
         if key in BUTTONS:
-            self._xtest.fake_input(
-                self._display, x.ButtonPress if pressed else x.ButtonRelease, BUTTONS[key]
-            )
+            self._xtest.fake_input(self._display, x.ButtonPress if pressed else x.ButtonRelease, BUTTONS[key])
         else:
             self._xtest.fake_input(self._display, x.KeyPress if pressed else x.KeyRelease, self._codes[key])
 

@@ -15,7 +15,14 @@ from worldsim.errors import ConfigError, UsageError
 
 MODS = Path(__file__).with_name("luanti_mods")
 PROBE, ORACLE = "worldsim_probe", "worldsim_oracle"
-WORLD_FILES = ("map.sqlite", "players.sqlite", "auth.sqlite", "mod_storage.sqlite", "env_meta.txt", "map_meta.txt")
+WORLD_FILES = (
+    "map.sqlite",
+    "players.sqlite",
+    "auth.sqlite",
+    "mod_storage.sqlite",
+    "env_meta.txt",
+    "map_meta.txt",
+)
 """The files that make up a world; whatever else lies in its folder (mods are code) is never taken over."""
 MAPGENS = ("v7", "v6", "v5", "carpathian", "valleys", "fractal", "flat", "singlenode")
 FIELD_OF_VIEW = 70.0
@@ -45,7 +52,7 @@ class LuantiSettings:
     day_speed: float = 72.0
     damage: bool = False
     hud: bool = True
-    clouds: bool = True
+    clouds: bool = False
     clock: str = "auto"
     options: Mapping[str, str] | None = None
 
@@ -75,7 +82,9 @@ class LuantiSettings:
         return FIELD_OF_VIEW * min(1.4, max(1.0, math.sqrt(1.6 * self.height / self.width)))
 
 
-def write_files(root: Path, settings: LuantiSettings, seed: int, setup: Mapping[str, Any], world: Path | None) -> None:
+def write_files(
+    root: Path, settings: LuantiSettings, seed: int, setup: Mapping[str, Any], world: Path | None
+) -> None:
     """Lay out an instance in an empty folder: configuration, mods, and a world, new or copied.
 
     Args:
@@ -130,7 +139,7 @@ def _configuration(settings: LuantiSettings, seed: int) -> dict[str, Any]:
         "enable_damage": _yes(settings.damage), "fixed_map_seed": seed, "mg_name": settings.mapgen,
         "time_speed": settings.day_speed, "max_block_send_distance": settings.view // 16 + 2,
         "max_block_generate_distance": settings.view // 16 + 2,
-        "hud_scaling": round(min(1.0, settings.height / 360), 3), "gui_scaling": round(min(1.0, settings.height / 360), 3),
+        "hud_scaling": round(min(1.0, settings.height / 480), 3),
         **(settings.options or {}),
     }  # fmt: skip
 

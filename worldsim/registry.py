@@ -14,6 +14,7 @@ from worldsim.errors import UsageError
 ENVS: dict[str, str] = {
     "worldsim/Voxel-v0": "worldsim.envs.voxel:VoxelEnv",
     "worldsim/Dream-v0": "worldsim.sim.env:DreamEnv",
+    "worldsim/Luanti-v0": "worldsim.envs.luanti:LuantiEnv",
 }
 """Gymnasium ids that `import worldsim` registers."""
 

@@ -18,6 +18,7 @@ end
 local setup = read_json("worldsim_setup.json") or {}
 local vec = function(list) return {x = list[1], y = list[2], z = list[3]} end
 local triple = function(v) return {v.x, v.y, v.z} end
+local described = function(name, pos) return {name = name, id = minetest.get_content_id(name), at = triple(pos)} end
 
 -- ---- where a player begins ----
 
@@ -68,8 +69,8 @@ minetest.register_on_joinplayer(function(player)
 end)
 
 minetest.register_on_dieplayer(function() died = true end)
-minetest.register_on_dignode(function(pos, old) table.insert(events.broken, {old.name, pos.x, pos.y, pos.z}) end)
-minetest.register_on_placenode(function(pos, new) table.insert(events.placed, {new.name, pos.x, pos.y, pos.z}) end)
+minetest.register_on_dignode(function(pos, old) table.insert(events.broken, described(old.name, pos)) end)
+minetest.register_on_placenode(function(pos, new) table.insert(events.placed, described(new.name, pos)) end)
 
 -- ---- commands ----
 
@@ -106,7 +107,7 @@ local function looked_at(player)
   local far = vector.add(eye, vector.multiply(player:get_look_dir(), REACH))
   for thing in minetest.raycast(eye, far, false, false) do
     local name = minetest.get_node(thing.under).name
-    return {name = name, id = minetest.get_content_id(name), at = triple(thing.under)}
+    return described(name, thing.under)
   end
 end
 
