@@ -36,6 +36,9 @@ class Body:
         self.place: tuple[int, int, int] | None = None
         self.broken = False
         self.counts: list[int] | None = None
+        self.slot: int | None = None
+        self.target_name = ""
+        self.tools: dict[str, int] = {}
         self.land: tuple[float, float, float] | None = None
         self.open: tuple[float, float, float] | None = None
         self._trail: list[tuple[float, float]] = []
@@ -57,14 +60,29 @@ class Body:
         self.contact_ticks = self.contact_ticks + 1 if self.contact else 0
         self.water_ticks = self.water_ticks + 1 if self.in_water else 0
         self._see(get("target"), get("events"))
-        counts = get("counts")
-        self.counts = None if counts is None else counts.tolist()
+        self._carry(get)
         self._note_cover("cave" in str(get("caption", "")))
         self._dry_ticks = 0 if self.in_water else self._dry_ticks + 1
         if pose is not None and self.on_ground:
             here = (self.x, self.y, self.z)
             self.land = here if self._dry_ticks > 20 or self.land is None else self.land
             self.open = here if self._open_ticks > 40 else self.open
+
+    def _carry(self, get: Callable[..., Any]) -> None:
+        """What is in the hotbar: `counts` of blocks to place, and `tools` by name, where the world has such."""
+        counts, placeable, slot = get("counts"), get("placeable"), get("slot")
+        self.slot = None if slot is None else int(slot)
+        if counts is None:
+            self.counts = None
+            return
+        self.counts = counts.tolist() if placeable is None else (counts * placeable).tolist()
+        if placeable is not None:
+            self.tools = {
+                name: slot
+                for slot, name in enumerate(get("items", ()))
+                if counts[slot] and not placeable[slot] and name
+            }
+            self.target_name = str(get("target_name", ""))
 
     def _note_cover(self, cave: bool) -> None:
         self.cave_ticks, self._open_ticks = (self.cave_ticks + 1, 0) if cave else (0, self._open_ticks + 1)

@@ -33,7 +33,10 @@ class Clock(Protocol):
         """Variables that put the game under this clock."""
 
     def advance(self, nanoseconds: int) -> None:
-        """Let time pass."""
+        """Let time pass, for the client."""
+
+    def follow(self) -> None:
+        """Let the server's time pass too, up to the client's."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -52,6 +55,7 @@ class ShimClock:
             self._page = mmap.mmap(file.fileno(), mmap.PAGESIZE)
         self._now = start * _NANO
         self.advance(0)
+        self.follow()
 
     def environment(self) -> dict[str, str]:
         """Variables that put the game under this clock."""
@@ -60,7 +64,11 @@ class ShimClock:
     def advance(self, nanoseconds: int) -> None:
         """Let time pass."""
         self._now += nanoseconds
-        self._page[:8] = struct.pack("=q", self._now)
+        self._page[8:16] = struct.pack("=q", self._now)
+
+    def follow(self) -> None:
+        """Let the server's time pass too, up to the client's."""
+        self._page[:8] = self._page[8:16]
 
     def close(self) -> None:
         """Let go of the file."""
@@ -93,6 +101,9 @@ class FaketimeClock:
         new = self._path.with_suffix(".new")
         new.write_text(text)
         os.replace(new, self._path)
+
+    def follow(self) -> None:
+        """There is one time only: the server's has passed already."""
 
     def close(self) -> None:
         """Nothing is held open."""

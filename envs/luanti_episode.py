@@ -20,7 +20,7 @@ from .luanti_state import to_theirs
 
 RESET_OPTIONS = ("time_of_day", "spawn", "inventory", "world")
 _FACTS = "worldsim.json"
-_SETTLE = 60  # ticks from the joining of the player to the first observation
+_SETTLE = 5.0  # seconds in the world before the first observation: land has to come in, animations to be in step
 _LATEST = 600  # ticks after which the land has to be there
 _SPAWNS = 64
 _DAY = (0.26, 0.72)  # the times of day that a seed may begin at: there is something to see
@@ -33,23 +33,15 @@ def begin(settings: LuantiSettings, seed: int, options: Mapping[str, Any]) -> Lu
     Raises:
         UsageError: nobody can stand at the `spawn` that was asked for.
     """
-    dice = np.random.default_rng(seed)
-    spawns, yaw, time = _spawns(dice), float(dice.uniform(0.0, 2.0 * math.pi)), float(dice.uniform(*_DAY))
     world = Path(options["world"]) if "world" in options else None
-    setup: dict[str, Any] = {"damage": settings.damage, "hud": settings.hud, "load_radius": settings.view}
-    if "spawn" in options:
-        spawns = [to_theirs(options["spawn"])]
-    if world is None:
-        setup |= {"spawns": spawns, "yaw": yaw, "inventory": INVENTORY}
-    if "inventory" in options:
-        setup["inventory"] = options["inventory"]
+    setup = _setup(settings, np.random.default_rng(seed), options, new=world is None)
     game = LuantiGame(settings, seed, setup, world)
     try:
         _settle(game)
-        if "time_of_day" in options or world is None:
-            game.obey({"op": "time", "value": options.get("time_of_day", time)})
         if "spawn" in options:
-            _check_spawn(game, options["spawn"], spawns[0], teleport=world is not None)
+            _check_spawn(game, options["spawn"], teleport=world is not None)
+        if "time" in setup:  # it was set on joining; how many ticks ago is chance
+            game.obey({"op": "time", "value": setup["time"]})
         if world is not None:
             _take_slot(game, _read_facts(world).get("slot", 1))
         game.take_events()
@@ -57,6 +49,23 @@ def begin(settings: LuantiSettings, seed: int, options: Mapping[str, Any]) -> Lu
         game.close()
         raise
     return game
+
+
+def _setup(
+    settings: LuantiSettings, dice: np.random.Generator, options: Mapping[str, Any], *, new: bool
+) -> dict[str, Any]:
+    """How the player begins, for the server mod: what a seed decides in a new world, and what was asked for."""
+    spawns, yaw, time = _spawns(dice), float(dice.uniform(0.0, 2.0 * math.pi)), float(dice.uniform(*_DAY))
+    setup: dict[str, Any] = {"damage": settings.damage, "hud": settings.hud, "load_radius": settings.view}
+    if new:
+        setup |= {"spawns": spawns, "yaw": yaw, "inventory": INVENTORY, "time": time}
+    if "spawn" in options:
+        setup["spawns"] = [to_theirs(options["spawn"])]
+    if "inventory" in options:
+        setup["inventory"] = options["inventory"]
+    if "time_of_day" in options:
+        setup["time"] = options["time_of_day"]
+    return setup
 
 
 def go_on(settings: LuantiSettings, world: Path) -> LuantiGame:
@@ -144,14 +153,15 @@ def _spawns(dice: np.random.Generator) -> list[list[float]]:
 
 
 def _settle(game: LuantiGame) -> None:
-    """Let the land come in and the player come to rest: always as many ticks, unless it takes longer."""
-    for tick in range(_LATEST):
+    """Let the land come in and the player come to rest: always up to the same time, unless it takes longer."""
+    for _ in range(_LATEST):
         game.step(())
-        if tick >= _SETTLE and game.state.get("ready"):
+        if game.seconds > _SETTLE - 1e-4 and game.state.get("ready"):
             return
 
 
-def _check_spawn(game: LuantiGame, asked: Sequence[float], theirs: list[float], *, teleport: bool) -> None:
+def _check_spawn(game: LuantiGame, asked: Sequence[float], *, teleport: bool) -> None:
+    theirs = to_theirs(asked)
     if teleport and len(theirs) == 3:
         game.obey({"op": "teleport", "pos": theirs})
         _settle(game)

@@ -23,12 +23,14 @@ from worldsim.errors import EngineError
 from .luanti_clock import Clock, open_clock
 from .luanti_log import ClientFrame, GameLog, readable
 from .luanti_process import GameProcess, find_programs
+from .luanti_rest import Threads
 from .luanti_screen import Screen, import_xlib
 from .luanti_settings import TICK, LuantiSettings, copy_world, write_files
 from .luanti_slot import Slot
 
 _EPOCH = 1_700_000_000
 _START_SECONDS, _STEP_SECONDS, _STOP_SECONDS = 60.0, 30.0, 20.0
+_REST_SECONDS = 0.25  # such a long piece of work, as of the map, may take several ticks
 _TRIES = 4
 
 
@@ -69,7 +71,10 @@ class LuantiGame:
         self._turn(right, down)
         self._clock.advance(TICK)
         self._picture(moving=True)
+        self._rest()
+        self._clock.follow()
         self._await(lambda: bool(self._log.states), _STEP_SECONDS, "no tick of its server")
+        self._rest()
         self._picture()
         while self._log.states:
             self.state = self._log.states.popleft()
@@ -98,6 +103,11 @@ class LuantiGame:
         assert self._log.frame is not None
         return self._log.frame
 
+    @property
+    def seconds(self) -> float:
+        """How long the client has been in the world, by its own clock."""
+        return self._log.seconds
+
     def take_events(self) -> dict[str, list[Any]]:
         """What was broken and placed since the last call, as [name, x, y, z], and deaths."""
         events, self._events = self._events, {"broken": [], "placed": [], "died": []}
@@ -120,6 +130,7 @@ class LuantiGame:
                 self.close()
                 raise EngineError("Luanti: did not end when it was asked to; nothing was saved")
             self._clock.advance(TICK)
+            self._clock.follow()
             self._pass_when_waiting(0.02)
         copy_world(self._root / "world", folder)
         self.close()
@@ -145,8 +156,10 @@ class LuantiGame:
             self._log = GameLog(self._process.log)
             self.state: dict[str, Any] = {}
             self._events: dict[str, list[Any]] = {"broken": [], "placed": [], "died": []}
-            self._screen = Screen(self._process.display(), self._root / "screen" / "Xvfb_screen0")
+            self._screen = Screen(self._process.told("display"), self._root / "screen" / "Xvfb_screen0")
             self._open.append(self._screen.close)
+            self._threads = Threads(int(self._process.told("game")))
+            self._open.append(self._threads.close)
             self._join()
         except BaseException:
             self.close()
@@ -160,7 +173,8 @@ class LuantiGame:
             self._check_running()
             if time.monotonic() > deadline:
                 raise EngineError(f"Luanti: did not start in {_START_SECONDS:g} s: {self._log.complaint()}")
-            self._clock.advance(TICK // 2)
+            self._clock.advance(TICK)
+            self._clock.follow()
             self._pass_when_waiting(0.02)
         self._screen.focus()
         self._await(lambda: self._waiting, _STEP_SECONDS, "no picture") if self._clock.gated else None
@@ -195,6 +209,11 @@ class LuantiGame:
             self._await(lambda: log.moved > moved, _STEP_SECONDS, "no picture")
         else:  # one may have been half done when it was asked for
             self._await(lambda: log.frames >= frames + 2, _STEP_SECONDS, "no picture")
+
+    def _rest(self) -> None:
+        """Wait until every thread of the game has done what there is to do, so that chance decides nothing."""
+        if self._clock.gated:
+            self._threads.wait_for_rest(_REST_SECONDS)
 
     def _await(self, met: Callable[[], bool], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds

@@ -1,7 +1,7 @@
 """The process between us and a running game: whatever becomes of us, it ends the game and tidies up.
 
 Run as `python -I -S luanti_keeper.py JSON`, with the standard library alone. It starts Xvfb and the
-game, says on stdout what happens to them ("display N", "game ended CODE"), and ends both when stdin
+game, says on stdout what happens to them ("display N", "game PID", "ended CODE"), and ends both when stdin
 closes, when its parent is gone (also by kill -9) or when it is told to by SIGTERM. If the keeper itself
 is killed, the kernel ends its children.
 """
@@ -69,6 +69,7 @@ def _start_game(
     fds, log = config["fds"], config["log"]
     game = _start(config["game"], signal.SIGKILL, pass_fds=fds, env=environment, stdout=log, stderr=log)
     children.append(game)
+    _say(f"game {game.pid}")
     for fd in (*fds, log):
         os.close(fd)  # so that we do not keep open what only the game should
     return game
@@ -92,7 +93,7 @@ def _keep(parent: int, game: subprocess.Popen[bytes]) -> None:
     while os.getppid() == parent:
         if not told and game.poll() is not None:
             told = True
-            _say(f"game ended {game.returncode}")
+            _say(f"ended {game.returncode}")
         ready, _, _ = select.select([0], [], [], _POLL_SECONDS)
         if ready:
             word = os.read(0, 64)

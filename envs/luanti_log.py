@@ -9,7 +9,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-_CLIENT, _SERVER = b"@worldsim client ", b"@worldsim server "
+_MARK = b"@worldsim "
+_JSON = json.JSONDecoder()
+_FIELDS = 12
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,15 @@ class ClientFrame:
 class GameLog:
     """The lines of a game's log, sorted: the newest of the client, those of the server, and the rest.
 
-    `moved` counts client frames in which time passed; `frames` counts all of them.
+    `moved` counts client frames in which time passed; `frames` counts all of them; `seconds` is the time
+    that has passed in them.
     """
 
     descriptor: int
     frame: ClientFrame | None = None
     frames: int = 0
     moved: int = 0
+    seconds: float = 0.0
     states: deque[dict[str, Any]] = field(default_factory=deque)
     others: deque[str] = field(default_factory=lambda: deque(maxlen=40))
     ended: bool = False
@@ -63,17 +67,19 @@ class GameLog:
                 self._sort(line)
 
     def _sort(self, line: bytes) -> None:
-        mark, _, text = line.partition(_CLIENT)
-        if text:
-            self.frame = _client_frame(text)
-            self.frames += 1
-            self.moved += self.frame.dtime > 0
-            return
-        mark, _, text = line.partition(_SERVER)
-        if text:
-            self.states.append(json.loads(text))
-        else:
-            self.others.append(mark.decode(errors="replace"))
+        """One line; or several in one, because the game's threads do not always wait for each other's newline."""
+        other, *marked = line.split(_MARK)
+        for text in marked:
+            kind, _, text = text.partition(b" ")
+            if kind == b"client":
+                self.frame = _client_frame(text)
+                self.frames += 1
+                self.moved += self.frame.dtime > 0
+                self.seconds += self.frame.dtime
+            else:
+                self.states.append(_JSON.raw_decode(text.decode())[0])
+        if not marked:
+            self.others.append(other.decode(errors="replace"))
 
     def complaint(self) -> str:
         """The last thing that the game said of an error, or the last at all."""
@@ -83,7 +89,7 @@ class GameLog:
 
 
 def _client_frame(text: bytes) -> ClientFrame:
-    number, *values, ground, health = text.split()
+    number, *values, ground, health = text.split()[:_FIELDS]
     dtime, x, y, z, vx, vy, vz, yaw, pitch = map(float, values)
     return ClientFrame(int(number), dtime, (x, y, z), (vx, vy, vz), yaw, pitch, ground == b"1", int(health))
 

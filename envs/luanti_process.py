@@ -84,24 +84,23 @@ class GameProcess:
                 fcntl.fcntl(log_read, fcntl.F_SETPIPE_SZ, 4096)
         self._finalizer = weakref.finalize(self, _end, self._keeper, (log_read, gate_read, pass_write), root)
         self._said = b""
-        self.exit_code: int | None = None
 
-    def display(self) -> str:
-        """Wait for the display's name, such as ":1"."""
+    def told(self, word: str) -> str:
+        """Wait until the keeper has said `word`, and return what it is: the "display" or the "game"'s pid."""
         deadline = time.monotonic() + _START_SECONDS
         while True:
-            for line in self._said.decode(errors="replace").splitlines():
-                if line.startswith("display "):
-                    return line.split()[1]
-                if line.startswith("failed "):
-                    raise EngineError(f"Luanti: {line[7:]}")
+            said = dict(line.split(" ", 1) for line in self._said.decode(errors="replace").splitlines())
+            if word in said and self._said.endswith(b"\n"):
+                return said[word]
+            if "failed" in said:
+                raise EngineError(f"Luanti: {said['failed']}")
             if time.monotonic() > deadline or not self._listen(deadline - time.monotonic()):
-                raise EngineError("Luanti: its display did not start; is Xvfb in order?")
+                raise EngineError(f"Luanti: no {word} in {_START_SECONDS:g} s; is Xvfb in order?")
 
     def running(self) -> bool:
         """Whether the game runs, as far as its keeper knows."""
         self._listen(0.0)
-        return b"game ended" not in self._said and self._keeper.poll() is None
+        return b"ended " not in self._said and self._keeper.poll() is None
 
     def let_pass(self) -> None:
         """Open the gate for one more picture."""

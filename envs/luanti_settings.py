@@ -139,7 +139,7 @@ def _configuration(settings: LuantiSettings, seed: int) -> dict[str, Any]:
         "enable_damage": _yes(settings.damage), "fixed_map_seed": seed, "mg_name": settings.mapgen,
         "time_speed": settings.day_speed, "max_block_send_distance": settings.view // 16 + 2,
         "max_block_generate_distance": settings.view // 16 + 2,
-        "hud_scaling": round(min(1.0, settings.height / 480), 3),
+        "display_density_factor": round(settings.height / 260, 3),
         **(settings.options or {}),
     }  # fmt: skip
 
@@ -150,9 +150,9 @@ def _yes(value: bool) -> str:
 
 _WINDOW = {
     "fullscreen": "false", "autosave_screensize": "false", "vsync": "false", "video_driver": "opengl",
-    "fps_max": 500, "fps_max_unfocused": 500, "pause_on_lost_focus": "false", "enable_sound": "false",
+    "fps_max": 100_000, "fps_max_unfocused": 100_000, "pause_on_lost_focus": "false", "enable_sound": "false",
     "enable_shaders": "false", "smooth_lighting": "true", "view_bobbing_amount": 0, "fall_bobbing_amount": 0,
-    "font_size": 8, "show_debug": "false", "recent_chat_messages": 2, "chat_log_level": "none",
+    "font_size": 8, "hud_scaling": 0.5, "gui_scaling": 1.0, "show_debug": "false", "recent_chat_messages": 2, "chat_log_level": "none",
     "enable_client_modding": "true", "csm_restriction_flags": 0,
     "keymap_aux1": "KEY_KEY_E", "keymap_inventory": "KEY_KEY_I", "keymap_sneak": "KEY_LSHIFT",
     "keymap_dig": "KEY_LBUTTON", "keymap_place": "KEY_RBUTTON",

@@ -63,6 +63,7 @@ minetest.register_on_joinplayer(function(player)
     player:hud_set_flags({hotbar = false, healthbar = false, crosshair = false, wielditem = false,
       breathbar = false, minimap = false})
   end
+  if setup.time then minetest.set_timeofday(setup.time) end
   if setup.inventory then set_inventory(player, setup.inventory) end
   if setup.yaw then player:set_look_horizontal(setup.yaw) player:set_look_vertical(setup.pitch or 0) end
   load_land(player)
