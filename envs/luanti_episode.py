@@ -45,6 +45,7 @@ def begin(settings: LuantiSettings, seed: int, options: Mapping[str, Any]) -> Lu
         if world is not None:
             _take_slot(game, _read_facts(world).get("slot", 1))
         game.take_events()
+        game.settled()
     except BaseException:
         game.close()
         raise

@@ -30,7 +30,8 @@ from .luanti_slot import Slot
 
 _EPOCH = 1_700_000_000
 _START_SECONDS, _STEP_SECONDS, _STOP_SECONDS = 60.0, 30.0, 20.0
-_REST_SECONDS = 0.25  # such a long piece of work, as of the map, may take several ticks
+_REST_SECONDS = 1.0  # a longer piece of work, as on the map of new land, goes on while ticks pass
+_SETTLING_SECONDS = 20.0  # the same, before the first observation
 _TRIES = 4
 
 
@@ -55,6 +56,7 @@ class LuantiGame:
         self.settings = settings
         self._open: list[Callable[[], None]] = []
         self._commands = 0
+        self._patience = _SETTLING_SECONDS
         above = -1
         for remaining in reversed(range(_TRIES)):
             try:
@@ -107,6 +109,10 @@ class LuantiGame:
     def seconds(self) -> float:
         """How long the client has been in the world, by its own clock."""
         return self._log.seconds
+
+    def settled(self) -> None:
+        """From now on let long work in the background go on while ticks pass."""
+        self._patience = _REST_SECONDS
 
     def take_events(self) -> dict[str, list[Any]]:
         """What was broken and placed since the last call, as [name, x, y, z], and deaths."""
@@ -173,6 +179,7 @@ class LuantiGame:
             self._check_running()
             if time.monotonic() > deadline:
                 raise EngineError(f"Luanti: did not start in {_START_SECONDS:g} s: {self._log.complaint()}")
+            self._rest()
             self._clock.advance(TICK)
             self._clock.follow()
             self._pass_when_waiting(0.02)
@@ -213,7 +220,7 @@ class LuantiGame:
     def _rest(self) -> None:
         """Wait until every thread of the game has done what there is to do, so that chance decides nothing."""
         if self._clock.gated:
-            self._threads.wait_for_rest(_REST_SECONDS)
+            self._threads.wait_for_rest(self._patience)
 
     def _await(self, met: Callable[[], bool], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
