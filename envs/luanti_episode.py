@@ -20,7 +20,9 @@ from .luanti_state import to_theirs
 
 RESET_OPTIONS = ("time_of_day", "spawn", "inventory", "world")
 _FACTS = "worldsim.json"
-_SETTLE = 5.0  # seconds in the world before the first observation: land has to come in, animations to be in step
+_SETTLE = (
+    5.0  # seconds in the world before the first observation: land has to come in, animations to be in step
+)
 _LATEST = 600  # ticks after which the land has to be there
 _SPAWNS = 64
 _DAY = (0.26, 0.72)  # the times of day that a seed may begin at: there is something to see

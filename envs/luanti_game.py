@@ -57,10 +57,10 @@ class LuantiGame:
         self._open: list[Callable[[], None]] = []
         self._commands = 0
         self._patience = _SETTLING_SECONDS
-        above = -1
+        self._slot = -1
         for remaining in reversed(range(_TRIES)):
             try:
-                above = self._start(seed, setup, world, above)
+                self._start(seed, setup, world)
                 return
             except EngineError as error:
                 self.close()
@@ -71,8 +71,7 @@ class LuantiGame:
         """Let one tick pass with these of MineRL's keys held, after moving the mouse by pixels."""
         self._screen.hold(keys)
         self._turn(right, down)
-        self._clock.advance(TICK)
-        self._picture(moving=True)
+        self._tick()
         self._rest()
         self._clock.follow()
         self._await(lambda: bool(self._log.states), _STEP_SECONDS, "no tick of its server")
@@ -148,9 +147,10 @@ class LuantiGame:
 
     # ---- starting ----
 
-    def _start(self, seed: int, setup: Mapping[str, Any], world: Path | None, above: int) -> int:
+    def _start(self, seed: int, setup: Mapping[str, Any], world: Path | None) -> None:
         try:
-            slot = Slot(above=above)
+            slot = Slot(above=self._slot)
+            self._slot = slot.number
             self._open.append(slot.close)
             self._root = Path(tempfile.mkdtemp(prefix="worldsim-luanti-"))
             write_files(self._root, self.settings, seed, setup, world)
@@ -170,7 +170,6 @@ class LuantiGame:
         except BaseException:
             self.close()
             raise
-        return slot.number
 
     def _join(self) -> None:
         """Let the game load and its player join, in time with the real clock."""
@@ -203,19 +202,26 @@ class LuantiGame:
                 self._picture()
         self._screen.sync()
 
-    def _picture(self, *, moving: bool = False) -> None:
-        """Wait for the next picture; with `moving`, for one in which time has passed."""
+    def _tick(self) -> None:
+        """Let a tick pass for the client, and wait for the picture in which it did."""
+        self._log.read(0.0)
+        before = self._log.moved  # without a gate, the picture may be there before we look for it
+        self._clock.advance(TICK)
+        if self._clock.gated:
+            self._picture()
+        else:
+            self._await(lambda: self._log.moved > before, _STEP_SECONDS, "no picture")
+
+    def _picture(self) -> None:
+        """Wait for one more picture, begun after this was called."""
         if self._clock.gated:
             self._waiting = False
             self._process.let_pass()
             self._await(lambda: self._waiting, _STEP_SECONDS, "no picture")
             return
         self._log.read(0.0)
-        log, frames, moved = self._log, self._log.frames, self._log.moved
-        if moving:
-            self._await(lambda: log.moved > moved, _STEP_SECONDS, "no picture")
-        else:  # one may have been half done when it was asked for
-            self._await(lambda: log.frames >= frames + 2, _STEP_SECONDS, "no picture")
+        wanted = self._log.frames + 2  # one may have been half done
+        self._await(lambda: self._log.frames >= wanted, _STEP_SECONDS, "no picture")
 
     def _rest(self) -> None:
         """Wait until every thread of the game has done what there is to do, so that chance decides nothing."""

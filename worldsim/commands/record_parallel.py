@@ -106,7 +106,11 @@ def _play(command: list[str], running: list[subprocess.Popen[str]]) -> str:
     if process.returncode == 0:
         return ""
     lines = said.strip().splitlines()
-    return lines[-1].removeprefix("worldsim: error: ") if lines else f"a worker ended with status {process.returncode}"
+    return (
+        lines[-1].removeprefix("worldsim: error: ")
+        if lines
+        else f"a worker ended with status {process.returncode}"
+    )
 
 
 def _command(options: RecordOptions, episode: int, part: Path) -> list[str]:
@@ -120,6 +124,8 @@ def _command(options: RecordOptions, episode: int, part: Path) -> list[str]:
         if value == field.default:
             continue
         name = "--" + field.name.replace("_", "-")
-        flag = isinstance(value, bool)  # one that has another value than it has by default is given by its name
+        flag = isinstance(
+            value, bool
+        )  # one that has another value than it has by default is given by its name
         command += [name if value else name.replace("--", "--no-", 1)] if flag else [name, str(value)]
     return command
