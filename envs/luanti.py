@@ -171,10 +171,9 @@ class LuantiEnv(gymnasium.Env[NDArray[np.uint8], Action]):
             ResetNeeded: no episode has begun.
         """
         game = self._running("save_world")
-        slot = int(game.state["slot"])
 
         def save_and_go_on() -> LuantiGame:
-            write_snapshot(game, Path(folder), self._seed, slot)
+            write_snapshot(game, Path(folder), self._seed)
             return go_on(self.settings, Path(folder))
 
         self._game = self._do(save_and_go_on)

@@ -45,7 +45,7 @@ def begin(settings: LuantiSettings, seed: int, options: Mapping[str, Any]) -> Lu
         if "time" in setup:  # it was set on joining; how many ticks ago is chance
             game.obey({"op": "time", "value": setup["time"]})
         if world is not None:
-            _take_slot(game, _read_facts(world).get("slot", 1))
+            _take_slot(game, _facts_of(options).get("slot"))
         game.take_events()
         game.settled()
     except BaseException:
@@ -61,22 +61,24 @@ def _setup(
     spawns, yaw, time = _spawns(dice), float(dice.uniform(0.0, 2.0 * math.pi)), float(dice.uniform(*_DAY))
     setup: dict[str, Any] = {"damage": settings.damage, "hud": settings.hud, "load_radius": settings.view}
     if new:
-        setup |= {"spawns": spawns, "yaw": yaw, "inventory": INVENTORY, "time": time}
+        setup |= {"spawns": spawns, "yaw": yaw, "inventory": INVENTORY}
     if "spawn" in options:
         setup["spawns"] = [to_theirs(options["spawn"])]
     if "inventory" in options:
         setup["inventory"] = options["inventory"]
-    if "time_of_day" in options:
-        setup["time"] = options["time_of_day"]
+    time = options.get("time_of_day", time if new else _facts_of(options).get("time_of_day"))
+    if time is not None:
+        setup["time"] = time
     return setup
 
 
 def go_on(settings: LuantiSettings, world: Path) -> LuantiGame:
     """Start a game again from a world that was saved a moment ago."""
-    return begin(settings, int(_read_facts(world)["seed"]), {"world": str(world)})
+    options = {"world": str(world)}
+    return begin(settings, int(_facts_of(options)["seed"]), options)
 
 
-def write_snapshot(game: LuantiGame, folder: Path, seed: int, slot: int) -> None:
+def write_snapshot(game: LuantiGame, folder: Path, seed: int) -> None:
     """Save the game's world in `folder`, whole or not at all; the game has ended then.
 
     Raises:
@@ -84,11 +86,12 @@ def write_snapshot(game: LuantiGame, folder: Path, seed: int, slot: int) -> None
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"save_world: {folder} is not empty; choose another folder")
+    facts = {"seed": seed, "slot": int(game.state["slot"]), "time_of_day": game.state["time_of_day"]}
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         fresh.mkdir(parents=True)
         game.save(fresh)
-        (fresh / _FACTS).write_text(json.dumps({"seed": seed, "slot": slot}))
+        (fresh / _FACTS).write_text(json.dumps(facts))
         os.replace(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -182,9 +185,11 @@ def _take_slot(game: LuantiGame, slot: Any) -> None:
         game.step(())
 
 
-def _read_facts(world: Path) -> Mapping[str, Any]:
+def _facts_of(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What `write_snapshot` noted beside the world that the options name; nothing for a world of the game's own."""
     try:
-        facts = json.loads((world / _FACTS).read_text())
-    except (OSError, ValueError):
-        return {}  # a world of the game's own
-    return facts if isinstance(facts, dict) else {}
+        facts = json.loads((Path(options["world"]) / _FACTS).read_text())
+    except (KeyError, OSError, ValueError):
+        return {}
+    known = ("seed", "slot", "time_of_day")
+    return {key: facts[key] for key in known if isinstance(facts, dict) and _number(facts.get(key))}
