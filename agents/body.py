@@ -29,7 +29,7 @@ class Body:
     def __init__(self) -> None:
         self.pitch = self.yaw = self.x = self.y = self.z = 0.0
         self.on_ground, self.in_water, self.contact = True, False, False
-        self.contact_ticks = self.wall_ticks = self.water_ticks = self.cave_ticks = self._open_ticks = (
+        self.form_ticks = self.contact_ticks = self.wall_ticks = self.water_ticks = self.cave_ticks = self._open_ticks = (
             self._dry_ticks
         ) = self._age = 0
         self.target: int | None = None
@@ -58,6 +58,7 @@ class Body:
         self.in_water = bool(get("in_water", False))
         self.contact = bool(get("contact", False))
         self.contact_ticks = self.contact_ticks + 1 if self.contact else 0
+        self.form_ticks = self.form_ticks + 1 if get("form_open", False) else 0
         self.water_ticks = self.water_ticks + 1 if self.in_water else 0
         self._see(get("target"), get("events"))
         self._carry(get)

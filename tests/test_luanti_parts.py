@@ -281,6 +281,13 @@ def test_the_explorer_takes_the_tool_that_fits() -> None:
     assert resolve(POLICIES, "explorer", "policy")(0).act(state).shape == (25,)
 
 
+def test_the_explorer_does_not_stay_in_a_form() -> None:
+    player = resolve(POLICIES, "explorer", "policy")(0)
+    escape = importlib.import_module("worldsim.actions").INDEX["ESC"]
+    closed = [tick for tick in range(60) if player.act({"form_open": True})[escape]]
+    assert closed and closed[0] < 20
+
+
 RECORD = "record --env worldsim/Voxel-v0 --width 64 --height 48 --steps 4 --no-depth"
 
 
