@@ -29,9 +29,8 @@ class Body:
     def __init__(self) -> None:
         self.pitch = self.yaw = self.x = self.y = self.z = 0.0
         self.on_ground, self.in_water, self.contact = True, False, False
-        self.form_ticks = self.contact_ticks = self.wall_ticks = self.water_ticks = self.cave_ticks = self._open_ticks = (
-            self._dry_ticks
-        ) = self._age = 0
+        self.contact_ticks = self.wall_ticks = self.water_ticks = self.cave_ticks = self.form_ticks = 0
+        self._open_ticks = self._dry_ticks = self._age = 0
         self.target: int | None = None
         self.place: tuple[int, int, int] | None = None
         self.broken = False

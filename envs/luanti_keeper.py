@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import select
@@ -41,6 +42,7 @@ def main() -> None:
         _say(f"failed {error}")
     finally:
         _end(children)
+        _clear_display(children)
         if config["remove"]:
             shutil.rmtree(config["folder"], ignore_errors=True)
 
@@ -115,6 +117,17 @@ def _end(children: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+def _clear_display(children: list[subprocess.Popen[bytes]]) -> None:
+    """Remove what an Xvfb that was killed has left: its lock file, by which we know it, and its socket."""
+    for lock in glob.glob("/tmp/.X*-lock"):
+        with contextlib.suppress(OSError, ValueError):
+            with open(lock) as file:
+                ours = int(file.read()) in [child.pid for child in children[:1]]
+            if ours:
+                os.unlink(lock)
+                os.unlink("/tmp/.X11-unix/X" + lock[len("/tmp/.X") : -len("-lock")])
 
 
 def _say(line: str) -> None:

@@ -45,7 +45,7 @@ def find_programs() -> tuple[str, str]:
 
 
 class GameProcess:
-    """A game and its display in processes that do not outlive us; `root` is removed with them.
+    """A game and its display in processes that do not outlive us; the keeper removes `root` with them.
 
     log, gate: descriptors to read. The game writes a byte to the gate after each picture and waits
     for `let_pass`.
@@ -82,7 +82,9 @@ class GameProcess:
         if not preload.get("WORLDSIM_CLOCK"):
             with contextlib.suppress(OSError):  # a small pipe makes a game without a gate wait for us
                 fcntl.fcntl(log_read, fcntl.F_SETPIPE_SZ, 4096)
-        self._finalizer = weakref.finalize(self, _end, self._keeper, (log_read, gate_read, pass_write), root)
+        self._finalizer = weakref.finalize(
+            self, _end, self._keeper, (log_read, gate_read, pass_write), os.getpid()
+        )
         self._said = b""
 
     def told(self, word: str) -> str:
@@ -114,7 +116,7 @@ class GameProcess:
             os.write(self._keeper.stdin.fileno(), b"stop\n")
 
     def close(self) -> None:
-        """End everything and remove the folder; safe to call twice."""
+        """End everything; safe to call twice."""
         self._finalizer()
 
     def _listen(self, seconds: float) -> bool:
@@ -127,7 +129,9 @@ class GameProcess:
         return bool(data)
 
 
-def _end(keeper: subprocess.Popen[bytes], descriptors: tuple[int, ...], root: Path) -> None:
+def _end(keeper: subprocess.Popen[bytes], descriptors: tuple[int, ...], owner: int) -> None:
+    if os.getpid() != owner:
+        return  # a copy of us, by fork: the game is not its own
     assert keeper.stdin is not None and keeper.stdout is not None
     with contextlib.suppress(OSError):
         keeper.stdin.close()  # the keeper takes this as the order to end
@@ -139,7 +143,6 @@ def _end(keeper: subprocess.Popen[bytes], descriptors: tuple[int, ...], root: Pa
     keeper.stdout.close()
     for descriptor in descriptors:
         os.close(descriptor)
-    shutil.rmtree(root, ignore_errors=True)
 
 
 def _xvfb_command(program: str, root: Path, settings: LuantiSettings) -> list[str]:

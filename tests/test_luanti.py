@@ -199,7 +199,7 @@ def test_a_saved_world_comes_back(env: Any, tmp_path: Path) -> None:
 
 
 def test_a_game_that_dies_is_an_error_and_reset_goes_on(env: Any) -> None:
-    os.kill(int(env._game._process.told("game")), signal.SIGKILL)
+    os.kill(env._game.pid, signal.SIGKILL)
     with pytest.raises(EngineError, match="it ended"):
         for _ in range(3):
             act(env)

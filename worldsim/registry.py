@@ -15,6 +15,7 @@ ENVS: dict[str, str] = {
     "worldsim/Voxel-v0": "worldsim.envs.voxel:VoxelEnv",
     "worldsim/Dream-v0": "worldsim.sim.env:DreamEnv",
     "worldsim/Luanti-v0": "worldsim.envs.luanti:LuantiEnv",
+    "worldsim/MineRL-v0": "worldsim.envs.minerl_env:MineRLEnv",
 }
 """Gymnasium ids that `import worldsim` registers."""
 
