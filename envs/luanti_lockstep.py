@@ -16,7 +16,7 @@ from .luanti_rest import Threads
 from .luanti_settings import TICK
 
 _SILENT_SECONDS = 30.0
-_REST_SECONDS = 1.0  # a longer piece of work, as on the map of new land, goes on while ticks pass
+_REST_SECONDS = 5.0  # a longer piece of work, as on the map of new land, goes on while ticks pass
 _SETTLING_SECONDS = 20.0  # the same, before the first observation
 _BREATH = 0.02
 

@@ -177,7 +177,7 @@ def test_the_same_seed_gives_the_same_world_and_two_games_run_at_once(env: Any) 
         with_others.close()
     assert (runs[0][1] == runs[1][1]).all(), "the pose, to the last bit"
     off = np.abs(runs[0][0].astype(int) - runs[1][0])
-    assert off.mean() < 0.5, (
+    assert off.mean() < 1.0, (
         "only what the game throws dice for: crumbs of a broken block, the sky by a level"
     )
 
