@@ -99,6 +99,12 @@ class EnvClosed(WorldSimError):
     exit_code = 15
 
 
+class EngineError(WorldSimError):
+    """A game in a process of its own that did not start, ended or fell silent."""
+
+    exit_code = 16
+
+
 def brief(value: Any) -> str:
     """A value for an error message: one short line, whatever it is."""
     if getattr(value, "shape", ()) and hasattr(value, "dtype"):

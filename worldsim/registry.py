@@ -14,6 +14,8 @@ from worldsim.errors import UsageError
 ENVS: dict[str, str] = {
     "worldsim/Voxel-v0": "worldsim.envs.voxel:VoxelEnv",
     "worldsim/Dream-v0": "worldsim.sim.env:DreamEnv",
+    "worldsim/Luanti-v0": "worldsim.envs.luanti:LuantiEnv",
+    "worldsim/MineRL-v0": "worldsim.envs.minerl_env:MineRLEnv",
 }
 """Gymnasium ids that `import worldsim` registers."""
 
@@ -69,4 +71,4 @@ def register_envs() -> None:
 
     for env_id, entry_point in ENVS.items():
         if env_id not in gymnasium.registry:
-            gymnasium.register(env_id, entry_point=entry_point, vector_entry_point=VECTOR_ENVS[env_id])
+            gymnasium.register(env_id, entry_point=entry_point, vector_entry_point=VECTOR_ENVS.get(env_id))
