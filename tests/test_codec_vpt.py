@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from recording_fakes import row
 
 from worldsim.actions import CAMERA, INDEX, KEYS
 from worldsim.codec import vpt
@@ -17,23 +18,6 @@ from worldsim.errors import DatasetError, InvalidAction
 FOLDER = Path(__file__).parent / "golden"
 SEGMENT = [json.loads(line) for line in (FOLDER / "vpt_segment.jsonl").read_text().splitlines()]
 MEANING = json.loads((FOLDER / "vpt_segment.json").read_text())
-
-
-def row(**fields: Any) -> dict[str, Any]:
-    """A row that presses nothing; `mouse_…` and `keyboard_…` go into their objects."""
-    made: dict[str, Any] = {
-        "mouse": {"x": 640.0, "y": 360.0, "dx": 0.0, "dy": 0.0, "buttons": [], "newButtons": []},
-        "keyboard": {"keys": [], "newKeys": [], "chars": ""},
-        "isGuiOpen": False,
-        "hotbar": 0,
-    }
-    for name, value in fields.items():
-        part, _, inner = name.partition("_")
-        if inner:
-            made[part][inner] = value
-        else:
-            made[name] = value
-    return made
 
 
 def read(rows: list[dict[str, Any]], **options: Any) -> list[Row]:

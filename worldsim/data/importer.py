@@ -85,7 +85,8 @@ def import_recordings(
 
     Args:
         format: "vpt" for mp4 + jsonl of the VPT recorder, "video" for videos with an action file
-            (`action_file`), "auto" to tell by the first recording.
+            (`action_file`), "auto" to tell by the first that has
+            actions.
         actions: the action file of a source that is a single video; default: the file beside it.
         root: where the files of an index lie.
 
@@ -186,7 +187,10 @@ def _with_actions(recordings: list[Recording], actions: Any) -> list[Recording]:
 
 
 def _format(recordings: list[Recording], format: Format) -> str:
-    return format if format != "auto" else "vpt" if any(map(is_vpt, recordings[:1])) else "video"
+    if format != "auto":
+        return format
+    told = [recording for recording in recordings if recording.actions is not None]
+    return "vpt" if any(map(is_vpt, told[:1])) else "video"
 
 
 def _identity(recording: Recording) -> tuple[str, int]:

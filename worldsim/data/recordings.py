@@ -106,11 +106,12 @@ def is_vpt(recording: Recording) -> bool:
 
 
 def _of_folder(folder: Path) -> list[Recording]:
+    """Every video below a folder, except in datasets of ours: the import's own may lie there."""
     if (folder / ROOT).exists():
         raise UsageError(f"{folder}: is a dataset of ours already; nothing to import")
     videos = []
     for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [n for n in folders if not n.startswith(".") and not Path(parent, n, ROOT).exists()]
         videos += [Path(parent, name) for name in files if not name.startswith(".")]
     return [_recording(path, folder) for path in sorted(videos) if path.suffix.lower() in CONTAINERS]
 
