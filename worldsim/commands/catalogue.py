@@ -99,6 +99,12 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["probes"].replace(":main", ":TrainOptions"),
         ("worldsim train probes --out runs/probes",),
     ),
+    "train idm": Command(
+        "train a model that labels videos which have no actions",
+        PROGRAMS["idm"],
+        PROGRAMS["idm"].replace(":main", ":TrainOptions"),
+        ("worldsim train idm --data runs/game --minutes 10 --out runs/idm",),
+    ),
     "evaluate": Command(
         "measure a world against the game, and write a report",
         "worldsim.commands.evaluate:run",

@@ -36,6 +36,8 @@ class ImportOptions:
     """Keep each so-manieth frame and add up the actions between: 3 makes 20 frames a second of 60."""
     actions: str | None = None
     """Action file of a single video; by default the .jsonl or .csv of its name beside it."""
+    label: str | None = None
+    """Model of  worldsim train idm  that makes up the actions of videos which have none."""
     root: str | None = None
     """Where the files of an index lie; by default beside it."""
     cursor: bool = True
@@ -96,6 +98,7 @@ def import_(options: ImportOptions) -> None:
             settings=settings,
             actions=options.actions,
             root=options.root,
+            label=_labeller(options.label),
             progress=progress,
         )
     if options.json:
@@ -133,10 +136,19 @@ def _say(report: Any) -> None:
         print(f"failed: {line}")
     already = f", {report.already} were there already" if report.already else ""
     speed = f" in {report.seconds:.1f} s, {report.played / report.seconds:.1f} times as fast as played"
+    labelled = f", {report.labelled} labelled by the model" if report.labelled else ""
     print(
         f"{report.folder}: {len(report.episodes)} new episodes, {report.frames} frames of {report.format}"
-        f"{speed if report.frames else ''}{already}"
+        f"{speed if report.frames else ''}{labelled}{already}"
     )
+
+
+def _labeller(folder: str | None) -> Any:
+    if folder is None:
+        return None
+    from worldsim.sim.labeller import Labeller
+
+    return Labeller(folder)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from worldsim.codec.vpt_reader import Compat, Escape, RowReader
 from worldsim.data.action_file import SUFFIXES
@@ -20,11 +23,21 @@ from worldsim.data.foreign_video import Fit, ForeignVideo, check_size
 from worldsim.data.recordings import Recording, find_recordings, is_vpt
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.ticks import Tick, merged, store_ticks
-from worldsim.data.video_clip import video_ticks
+from worldsim.data.video_clip import labelled_ticks, video_ticks
 from worldsim.data.vpt_segment import vpt_ticks
 from worldsim.errors import DatasetError, MediaError, UsageError, WorldSimError
 
 Format = Literal["auto", "vpt", "video"]
+
+
+class Label(Protocol):
+    """Makes actions for a video that has none: float32 `[n - 1, 25]` for its `n` frames, each `every`-th."""
+
+    hash: str
+
+    def __call__(self, video: Path, *, every: int = 1) -> NDArray[np.float32]: ...
+
+
 Progress = Callable[[int, int], None]
 """Called after every frame with recordings done and recordings in all."""
 
@@ -51,9 +64,11 @@ class ImportSettings:
 
 @dataclass
 class ImportReport:
-    """What an import did. frames: new ones. seconds: it took; played: the new episodes' length in
-    seconds. already: recordings that the dataset had. failed: a line for each recording that could
-    not be read. notices: what deserves a look.
+    """What an import did.
+
+    frames: new ones. played: how long the new episodes are, seconds: how long it took, in seconds.
+    already: recordings that the dataset had. labelled: those whose actions a model made up. failed: a
+    line for each recording that could not be read. notices: what deserves a look.
     """
 
     folder: str
@@ -63,6 +78,7 @@ class ImportReport:
     played: float = 0.0
     seconds: float = 0.0
     already: int = 0
+    labelled: int = 0
     failed: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -75,6 +91,7 @@ def import_recordings(
     settings: ImportSettings = ImportSettings(),
     actions: str | os.PathLike[str] | None = None,
     root: str | os.PathLike[str] | None = None,
+    label: Label | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Add every recording of `source` to the dataset `out`, which is made if it is not there.
@@ -89,6 +106,7 @@ def import_recordings(
             actions.
         actions: the action file of a source that is a single video; default: the file beside it.
         root: where the files of an index lie.
+        label: makes the actions of videos that have none, such as `worldsim.sim.labeller.Labeller`.
 
     Raises:
         DatasetError, MediaError: no such source, nothing in it, or its only recording can't be read.
@@ -102,7 +120,7 @@ def import_recordings(
     notices: list[str] = []
     recordings = _with_actions(find_recordings(source, root=root, notice=notices.append), actions)
     chosen = _format(recordings, format)
-    if all(recording.actions is None for recording in recordings):
+    if label is None and all(recording.actions is None for recording in recordings):
         raise _no_actions(recordings[0], chosen)
     report = ImportReport(str(out), chosen, notices=notices)
     began, fresh = time.monotonic(), not os.path.lexists(out)
@@ -114,7 +132,7 @@ def import_recordings(
                 report.already += 1
                 continue
             counted = None if progress is None else (lambda n=number: progress(n, len(recordings)))
-            error = _import_one(store, recording, settings, report, counted)
+            error = _import_one(store, recording, settings, report, label, counted)
     report.seconds = time.monotonic() - began
     if fresh and not report.episodes:
         shutil.rmtree(out, ignore_errors=True)  # it holds nothing, and nobody asked for an empty one
@@ -128,39 +146,47 @@ def _import_one(
     recording: Recording,
     settings: ImportSettings,
     report: ImportReport,
+    label: Label | None,
     counted: Callable[[], None] | None,
 ) -> DatasetError | MediaError | None:
     """Add one recording to the store and the report; returns why it could not be read."""
     try:
         with closing(ForeignVideo(recording.video, size=settings.size, fit=settings.fit)) as video:
-            ticks = _ticks(recording, video, settings, report)
+            ticks = _ticks(recording, video, settings, report, label)
             fps = video.fps / settings.every
-            meta = _meta(recording, report.format)
+            meta = _meta(recording, report.format, label)
             name, frames = store_ticks(store, ticks, fps=fps, meta=meta, counted=counted)
     except (DatasetError, MediaError) as error:
         report.failed.append(_line(recording, error))
         return type(error)(report.failed[-1])
     report.episodes.append(name)
     report.frames += frames
+    report.labelled += recording.actions is None
     report.played += (frames - 1) / fps
     return None
 
 
 def _ticks(
-    recording: Recording, video: ForeignVideo, settings: ImportSettings, report: ImportReport
+    recording: Recording,
+    video: ForeignVideo,
+    settings: ImportSettings,
+    report: ImportReport,
+    label: Label | None,
 ) -> Iterator[Tick]:
     if recording.actions is None:
-        raise _no_actions(recording, report.format)
-    if report.format == "video":
-        ticks = video_ticks(video, recording.actions)
+        if label is None:
+            raise _no_actions(recording, report.format)
+        ticks = labelled_ticks(video, label(recording.video, every=settings.every), settings.every)
+    elif report.format == "video":
+        ticks = merged(video_ticks(video, recording.actions), settings.every)
     else:
         reader = RowReader(compat=settings.compat, escape=settings.escape, version=recording.version)
 
         def notice(text: str) -> None:
             report.notices.append(f"{recording.name}: {text}")
 
-        ticks = vpt_ticks(video, recording.actions, reader, cursor=settings.cursor, notice=notice)
-    ticks = merged(ticks, settings.every)
+        rows = vpt_ticks(video, recording.actions, reader, cursor=settings.cursor, notice=notice)
+        ticks = merged(rows, settings.every)
     return (tick for tick in ticks if not tick.null) if settings.skip_null else ticks
 
 
@@ -170,7 +196,8 @@ def _no_actions(recording: Recording, format: str) -> DatasetError:
         return DatasetError(f"{recording.video}: has no actions; expected {stem}.jsonl beside it")
     names = " or ".join(stem + suffix for suffix in SUFFIXES)
     return DatasetError(
-        f"{recording.video}: has no actions; write them into {names} beside it (docs/data.md has the columns)"
+        f"{recording.video}: has no actions; write them into {names} beside it (docs/data.md has the columns), "
+        "or have a model label it: --label MODEL, made by  worldsim train idm"
     )
 
 
@@ -202,9 +229,11 @@ def _known(store: EpisodeStore) -> set[tuple[str, int]]:
     return {(s.get("name", ""), s.get("bytes", -1)) for s in sources if isinstance(s, dict)}
 
 
-def _meta(recording: Recording, format: str) -> dict[str, Any]:
+def _meta(recording: Recording, format: str, label: Label | None) -> dict[str, Any]:
     name, size = _identity(recording)
-    source = {"name": name, "bytes": size, "format": format, "version": recording.version}
+    source: dict[str, Any] = {"name": name, "bytes": size, "format": format, "version": recording.version}
+    if recording.actions is None and label is not None:
+        source["labelled_by"] = label.hash
     return {
         "env": "minecraft" if format == "vpt" else "video",
         "seed": None,

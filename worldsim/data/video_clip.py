@@ -1,4 +1,4 @@
-"""Any video with its action file, as ticks."""
+"""Any video with its action file, or with actions that a model made up, as ticks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from worldsim.actions import ACTION_SIZE
 from worldsim.data.action_file import read_actions
@@ -44,6 +45,15 @@ def video_ticks(video: ForeignVideo, actions: Path) -> Iterator[Tick]:
     extra = sum(1 for _ in rows)
     if extra:
         raise _uneven(video, actions, count + extra, count, "out of step")
+
+
+def labelled_ticks(video: ForeignVideo, actions: NDArray[np.float32], every: int) -> Iterator[Tick]:
+    """Yield each `every`-th frame with the actions `[n - 1, 25]` that were made up for them."""
+    nothing = np.zeros(ACTION_SIZE, np.float32)
+    kept = (picture for number, picture in enumerate(video) if number % every == 0)
+    for t, picture in enumerate(kept):
+        action = actions[t] if t < len(actions) else nothing
+        yield Tick(partial(video.frame, picture), action, null=not action.any())
 
 
 def _uneven(video: ForeignVideo, actions: Path, lines: int, frames: int, what: str) -> DatasetError:

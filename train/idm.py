@@ -1,0 +1,204 @@
+"""`worldsim train idm`: trains an inverse-dynamics model, which labels videos that have no actions.
+
+It learns from recordings with actions, and is examined on the last tenth of them, which it never
+sees. The folder gets its weights and what it reached; `worldsim data import --label` uses it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from worldsim.actions import CAMERA, INDEX, KEYS
+from worldsim.checkpoint import save_checkpoint
+from worldsim.config import to_json
+from worldsim.data.dataset import ClipDataset
+from worldsim.errors import DatasetError, NumericalError, UsageError
+from worldsim.model.inverse import AFTER, BEFORE, InverseConfig, InverseModel, compand
+from worldsim.model.tokenizer import frames_to_float
+
+WINDOW = BEFORE + 2 + AFTER
+HELD_OUT = 0.1
+"""Share of the recordings, at their end, that it is examined on."""
+_RATE = 2e-3
+_CAMERA_WEIGHT = 20.0
+_KEYS = [INDEX[key] for key in KEYS]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to learn from, how long, and where the model goes."""
+
+    data: str
+    """Folder of recordings with actions, in frames of one size."""
+    out: str = "runs/idm"
+    """Folder of the trained model."""
+    minutes: float = 10.0
+    """Time of training, besides the exam."""
+    steps: int | None = None
+    """Optimiser steps, in place of minutes; needed for runs that repeat."""
+    batch: int = 32
+    """Windows a step."""
+    channels: int = 32
+    """Size of the network, a multiple of 8."""
+    exam: int = 2000
+    """Windows that it is examined with, at most."""
+    seed: int = 0
+    """Decides first weights and the order of windows."""
+    device: str = "auto"
+    """cpu, cuda or auto."""
+
+
+def main(options: TrainOptions) -> Path:
+    """Train, examine and save; returns the folder.
+
+    Raises:
+        UsageError: a number out of range.
+        DatasetError: no recordings, or too short ones.
+    """
+    for name in ("minutes", "batch", "exam"):
+        if not getattr(options, name) > 0:
+            raise UsageError(f"{name}: got {getattr(options, name)}, expected more than 0")
+    device = _device(options.device)
+    torch.manual_seed(options.seed)
+    with_actions = ClipDataset(options.data, length=WINDOW)
+    split = int(len(with_actions) * (1 - HELD_OUT))
+    if len(with_actions) < 20 * WINDOW:
+        raise DatasetError(
+            f"{options.data}: has {len(with_actions)} windows of {WINDOW} frames, expected {20 * WINDOW} or more; "
+            "record more"
+        )
+    model = InverseModel(InverseConfig(with_actions.width, with_actions.height, options.channels)).to(device)
+    try:
+        # A window may not reach from one part into the other.
+        frames = _teach(model, with_actions, split - WINDOW, options)
+        rng = np.random.default_rng(options.seed)
+        numbers = np.arange(split, len(with_actions))
+        accuracy = examine(model, with_actions, rng.permutation(numbers)[: options.exam])
+    finally:
+        with_actions.close()
+    info = {"kind": "idm", "frames": frames, "accuracy": accuracy, "data": Path(options.data).name}
+    save_checkpoint(Path(options.out), model.state_dict(), to_json(model.config), info=info)
+    _print(Path(options.out), accuracy)
+    return Path(options.out)
+
+
+def windows(source: ClipDataset, numbers: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """Windows `numbers`: float `[B, 6, 3, H, W]` in [-1, 1], and the actions inside them `[B, 25]`."""
+    clips = [source.clip(int(number)) for number in numbers]
+    frames = torch.from_numpy(np.stack([clip.frames for clip in clips]))
+    # In a clip, entry t led to frame t: the one wanted led to the second of the two frames.
+    actions = np.stack([clip.actions[BEFORE + 1] for clip in clips])
+    return frames_to_float(frames), torch.from_numpy(actions)
+
+
+def loss_of(model: InverseModel, window: Tensor, actions: Tensor) -> Tensor:
+    """Cross-entropy of the keys and a robust error of the companded turns."""
+    keys, turns = model(window)
+    pressed = F.binary_cross_entropy_with_logits(keys, actions[:, _KEYS], reduction="none").sum(1).mean()
+    return pressed + _CAMERA_WEIGHT * F.smooth_l1_loss(turns, compand(actions[:, CAMERA]), beta=0.02)
+
+
+def _teach(model: InverseModel, source: ClipDataset, count: int, options: TrainOptions) -> int:
+    """Train until the time or the steps are over; the averaged weights stay. Returns windows seen."""
+    device = next(model.parameters()).device
+    rng = np.random.default_rng([options.seed, 1])
+    average = copy.deepcopy(model)
+    optimiser = torch.optim.AdamW(model.parameters(), _RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    start, step = time.monotonic(), 0
+    with tqdm(
+        total=100, desc="idm", unit="%", disable=None, bar_format="{desc} {percentage:3.0f}% {postfix}"
+    ) as bar:
+        while (done := _done(options, step, time.monotonic() - start)) < 1:
+            rate = _RATE * min(1.0, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            window, actions = windows(source, rng.integers(0, count, options.batch))
+            loss = loss_of(model, window.to(device), actions.to(device))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+            optimiser.step()
+            step += 1
+            with torch.no_grad():
+                for kept, new in zip(average.parameters(), model.parameters()):
+                    kept.lerp_(new, max(0.005, min(1.0, 10 / step)))  # over the last tenth
+            if not math.isfinite(float(loss.detach())):
+                raise NumericalError(f"loss: got {float(loss.detach())} at step {step}; lower the rate")
+            bar.set_postfix_str(f"{step} steps, loss {float(loss.detach()):.3f}", refresh=False)
+            bar.update(int(100 * done) - bar.n)
+    model.load_state_dict(average.state_dict())
+    return step * options.batch
+
+
+def _done(options: TrainOptions, step: int, seconds: float) -> float:
+    return step / options.steps if options.steps is not None else seconds / (60 * options.minutes)
+
+
+def examine(
+    model: InverseModel, source: ClipDataset, numbers: NDArray[np.int64], batch: int = 64
+) -> dict[str, Any]:
+    """What the model gets right on windows it never saw.
+
+    `camera_error` and `camera_size`: mean absolute error and size of turns in degrees, both axes; `still`:
+    error where nothing turns. For every key that was pressed and let go: its `share`, and how often what is
+    labelled pressed is pressed (`precision`), and how much of what is pressed is labelled (`recall`).
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    truth, found = [], []
+    for start in range(0, len(numbers), batch):
+        window, actions = windows(source, numbers[start : start + batch])
+        truth.append(actions.numpy())
+        found.append(model.read(window.to(device)))
+    real, labels = np.concatenate(truth), np.concatenate(found)
+    turned = np.abs(real[:, CAMERA])
+    error = np.abs(labels[:, CAMERA] - real[:, CAMERA])
+    keys: dict[str, Any] = {}
+    for key in KEYS:
+        down, said = real[:, INDEX[key]] > 0.5, labels[:, INDEX[key]] > 0.5
+        if 0 < down.sum() < len(down):
+            keys[key] = {
+                "share": float(down.mean()),
+                "precision": float((down & said).sum() / max(1, said.sum())),
+                "recall": float((down & said).sum() / down.sum()),
+            }
+    return {
+        "windows": len(real),
+        "camera_error": float(error.mean()),
+        "camera_size": float(turned.mean()),
+        "still": float(error[turned == 0].mean()) if (turned == 0).any() else 0.0,
+        "keys": keys,
+    }
+
+
+def _print(folder: Path, accuracy: dict[str, Any]) -> None:
+    print(f"{folder}: examined on {accuracy['windows']} windows that it never saw")
+    print(
+        f"  camera        {accuracy['camera_error']:.2f} degrees off, where turns are of "
+        f"{accuracy['camera_size']:.2f} and nothing turns {accuracy['still']:.2f}"
+    )
+    for key, row in accuracy["keys"].items():
+        print(
+            f"  {key:<12}  pressed {row['share']:6.1%}, precision {row['precision']:4.0%}, recall {row['recall']:4.0%}"
+        )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        known = "cpu or cuda" if torch.cuda.is_available() else "cpu (torch sees no GPU)"
+        raise UsageError(f"device: got {name!r}, expected {known}")
+    return torch.device(name)
