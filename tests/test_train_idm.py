@@ -14,11 +14,12 @@ from worldsim.train import idm
 from worldsim import cli, errors
 from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.checkpoint import load_checkpoint
+from worldsim.data.dataset import ClipDataset
 from worldsim.data.episode import Episode
 from worldsim.data.importer import ImportSettings, import_recordings
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import CheckpointError, ConfigError, DatasetError, UsageError
-from worldsim.model.inverse import InverseConfig, InverseModel, compand, expand
+from worldsim.model.inverse import InverseConfig, InverseModel, compand
 from worldsim.sim import labeller
 from worldsim.sim.labeller import Labeller
 
@@ -44,7 +45,7 @@ def scrolling(length: int, seed: int) -> Episode:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("idm")
     with EpisodeStore(folder / "set", write=True) as store:
-        for seed in range(4):
+        for seed in range(6):
             store.write(scrolling(150, seed))
     torch.set_num_threads(1)
     options = {
@@ -61,7 +62,7 @@ def test_it_learns_and_says_how_well_it_does(trained: Path) -> None:
     accuracy = load_checkpoint(trained).info["accuracy"]
     assert accuracy["windows"] > 30 and accuracy["keys"].keys() == {"attack"}
     assert accuracy["keys"]["attack"]["precision"] > 0.9 and accuracy["keys"]["attack"]["recall"] > 0.9
-    assert accuracy["camera_error"] < 0.65 * accuracy["camera_size"], accuracy
+    assert accuracy["camera_error"] < 0.25 * accuracy["camera_size"], accuracy
 
 
 def test_labels_are_in_step_with_the_frames(trained: Path, tmp_path: Path) -> None:
@@ -88,11 +89,11 @@ def test_chunks_give_what_the_whole_gives(
     make_video(tmp_path / "clip.mp4", scrolling(50, seed=3).frames)
     label = Labeller(trained)
     whole = label(tmp_path / "clip.mp4")
-    for chunk in (1, 2, 7, 44, 45, 46, 50):
+    for chunk in (7, 44, 47):
         monkeypatch.setattr(labeller, "CHUNK", chunk)
         parts = label(tmp_path / "clip.mp4")
         assert parts.shape == whole.shape == (50, ACTION_SIZE)
-        np.testing.assert_allclose(parts, whole, atol=1e-4)
+        np.testing.assert_allclose(parts, whole, atol=1e-3, rtol=1e-4)
 
 
 def test_every_third_frame_is_labelled_as_one_step(trained: Path, tmp_path: Path) -> None:
@@ -127,11 +128,24 @@ def test_training_repeats_to_the_bit(tmp_path: Path) -> None:
     assert len(hashes) == 1
 
 
-def test_degrees_are_companded_and_back() -> None:
+def test_degrees_are_companded() -> None:
     degrees = torch.linspace(-180, 180, 1001)
-    torch.testing.assert_close(expand(compand(degrees)), degrees, atol=1e-3, rtol=1e-4)
-    assert compand(torch.tensor([0.0, 180.0, -180.0])).tolist() == [0, 1, -1]
-    assert abs(float(expand(torch.tensor(3.0)))) <= 180.001, "a wild guess stays in the action space"
+    companded = compand(degrees)
+    assert (companded.diff() > 0).all()
+    assert companded[[0, 500, 1000]].tolist() == pytest.approx([-1, 0, 1], abs=1e-4)
+    assert float(compand(torch.tensor(9.0))) > 0.4, "small turns take much of the range"
+
+
+def test_a_window_holds_the_action_between_its_middle_frames(tmp_path: Path) -> None:
+    """What a lesson asks for is the same action that a clip pairs with the second of the two frames."""
+    with EpisodeStore(tmp_path / "set", write=True) as store:
+        for seed in range(2):
+            store.write(scrolling(20 + seed, seed))
+    source = ClipDataset(tmp_path / "set", length=idm.WINDOW, cache=None)
+    lessons = idm.Lessons(source, InverseModel(InverseConfig(48, 32, 8)), EpisodeStore(tmp_path / "set"))
+    assert lessons.moved.shape == (len(source), 5, 96) and len(lessons.actions) == len(source)
+    for number in range(len(source)):
+        np.testing.assert_array_equal(lessons.actions[number], source.clip(number).actions[3])
 
 
 def test_bad_input(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

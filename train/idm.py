@@ -24,8 +24,9 @@ from worldsim.actions import CAMERA, INDEX, KEYS
 from worldsim.checkpoint import save_checkpoint
 from worldsim.config import to_json
 from worldsim.data.dataset import ClipDataset
+from worldsim.data.storage import EpisodeStore
 from worldsim.errors import DatasetError, NumericalError, UsageError
-from worldsim.model.inverse import AFTER, BEFORE, InverseConfig, InverseModel, compand
+from worldsim.model.inverse import AFTER, BEFORE, PAIRS, InverseConfig, InverseModel, compand
 from worldsim.model.tokenizer import frames_to_float
 
 WINDOW = BEFORE + 2 + AFTER
@@ -72,50 +73,66 @@ def main(options: TrainOptions) -> Path:
             raise UsageError(f"{name}: got {getattr(options, name)}, expected more than 0")
     device = _device(options.device)
     torch.manual_seed(options.seed)
-    with_actions = ClipDataset(options.data, length=WINDOW)
-    split = int(len(with_actions) * (1 - HELD_OUT))
-    if len(with_actions) < 20 * WINDOW:
+    source = ClipDataset(options.data, length=WINDOW)
+    split = int(len(source) * (1 - HELD_OUT))
+    if len(source) < 20 * WINDOW:
         raise DatasetError(
-            f"{options.data}: has {len(with_actions)} windows of {WINDOW} frames, expected {20 * WINDOW} or more; "
+            f"{options.data}: has {len(source)} windows of {WINDOW} frames, expected {20 * WINDOW} or more; "
             "record more"
         )
-    model = InverseModel(InverseConfig(with_actions.width, with_actions.height, options.channels)).to(device)
+    model = InverseModel(InverseConfig(source.width, source.height, options.channels)).to(device)
     try:
+        lessons = Lessons(source, model, EpisodeStore(options.data))
         # A window may not reach from one part into the other.
-        frames = _teach(model, with_actions, split - WINDOW, options)
-        rng = np.random.default_rng(options.seed)
-        numbers = np.arange(split, len(with_actions))
-        accuracy = examine(model, with_actions, rng.permutation(numbers)[: options.exam])
+        known = split - WINDOW
+        model.fit_straight(lessons.moved[:known, BEFORE], lessons.actions[:known, CAMERA])
+        frames = _teach(model, lessons, known, options)
+        unseen = np.random.default_rng(options.seed).permutation(np.arange(split, len(source)))
+        accuracy = examine(model, lessons, unseen[: options.exam])
     finally:
-        with_actions.close()
+        source.close()
     info = {"kind": "idm", "frames": frames, "accuracy": accuracy, "data": Path(options.data).name}
     save_checkpoint(Path(options.out), model.state_dict(), to_json(model.config), info=info)
     _print(Path(options.out), accuracy)
     return Path(options.out)
 
 
-def windows(source: ClipDataset, numbers: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Windows `numbers`: float `[B, 6, 3, H, W]` in [-1, 1], and the actions inside them `[B, 25]`."""
-    clips = [source.clip(int(number)) for number in numbers]
-    frames = torch.from_numpy(np.stack([clip.frames for clip in clips]))
-    # In a clip, entry t led to frame t: the one wanted led to the second of the two frames.
-    actions = np.stack([clip.actions[BEFORE + 1] for clip in clips])
-    return frames_to_float(frames), torch.from_numpy(actions)
+class Lessons:
+    """Windows of recordings, with the motion of their pairs worked out once: it has nothing to learn."""
+
+    def __init__(self, source: ClipDataset, model: InverseModel, store: EpisodeStore) -> None:
+        self._source = source
+        parts, actions = [], []
+        for number in tqdm(range(len(store)), desc="motion", unit=" episodes", disable=None):
+            if store.manifest(number).frames >= WINDOW:
+                episode = store.read(number)
+                parts.append(model.motion(episode.frames).unfold(0, PAIRS, 1).movedim(-1, 1))
+                actions.append(episode.actions[BEFORE : BEFORE + len(parts[-1])])
+        self.moved = torch.cat(parts)
+        """`[N, 5, 96]`, in the order of the source's clips."""
+        self.actions = torch.from_numpy(np.concatenate(actions))
+        """`[N, 25]`: what led from frame 2 of each window to frame 3."""
+
+    def windows(self, numbers: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Windows `[B, 6, 3, H, W]` in [-1, 1], their motion `[B, 5, 96]`, the actions inside `[B, 25]`."""
+        clips = [self._source.clip(int(number)) for number in numbers]
+        frames = torch.from_numpy(np.stack([clip.frames for clip in clips])).to(device)
+        return frames_to_float(frames), self.moved[numbers].to(device), self.actions[numbers].to(device)
 
 
-def loss_of(model: InverseModel, window: Tensor, actions: Tensor) -> Tensor:
+def loss_of(model: InverseModel, window: Tensor, moved: Tensor, actions: Tensor) -> Tensor:
     """Cross-entropy of the keys and a robust error of the companded turns."""
-    keys, turns = model(window)
+    keys, turns = model(window, moved)
     pressed = F.binary_cross_entropy_with_logits(keys, actions[:, _KEYS], reduction="none").sum(1).mean()
-    return pressed + _CAMERA_WEIGHT * F.smooth_l1_loss(turns, compand(actions[:, CAMERA]), beta=0.02)
+    return pressed + _CAMERA_WEIGHT * F.smooth_l1_loss(compand(turns), compand(actions[:, CAMERA]), beta=0.02)
 
 
-def _teach(model: InverseModel, source: ClipDataset, count: int, options: TrainOptions) -> int:
+def _teach(model: InverseModel, lessons: Lessons, count: int, options: TrainOptions) -> int:
     """Train until the time or the steps are over; the averaged weights stay. Returns windows seen."""
     device = next(model.parameters()).device
     rng = np.random.default_rng([options.seed, 1])
     average = copy.deepcopy(model)
-    optimiser = torch.optim.AdamW(model.parameters(), _RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), _RATE, betas=(0.9, 0.98), weight_decay=0.05)
     start, step = time.monotonic(), 0
     with tqdm(
         total=100, desc="idm", unit="%", disable=None, bar_format="{desc} {percentage:3.0f}% {postfix}"
@@ -124,8 +141,7 @@ def _teach(model: InverseModel, source: ClipDataset, count: int, options: TrainO
             rate = _RATE * min(1.0, (step + 1) / 30) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
             for group in optimiser.param_groups:
                 group["lr"] = rate
-            window, actions = windows(source, rng.integers(0, count, options.batch))
-            loss = loss_of(model, window.to(device), actions.to(device))
+            loss = loss_of(model, *lessons.windows(rng.integers(0, count, options.batch), device))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 2.0)
@@ -147,7 +163,7 @@ def _done(options: TrainOptions, step: int, seconds: float) -> float:
 
 
 def examine(
-    model: InverseModel, source: ClipDataset, numbers: NDArray[np.int64], batch: int = 64
+    model: InverseModel, lessons: Lessons, numbers: NDArray[np.int64], batch: int = 64
 ) -> dict[str, Any]:
     """What the model gets right on windows it never saw.
 
@@ -159,9 +175,9 @@ def examine(
     device = next(model.parameters()).device
     truth, found = [], []
     for start in range(0, len(numbers), batch):
-        window, actions = windows(source, numbers[start : start + batch])
-        truth.append(actions.numpy())
-        found.append(model.read(window.to(device)))
+        window, moved, actions = lessons.windows(numbers[start : start + batch], device)
+        truth.append(actions.cpu().numpy())
+        found.append(model.read(window, moved))
     real, labels = np.concatenate(truth), np.concatenate(found)
     turned = np.abs(real[:, CAMERA])
     error = np.abs(labels[:, CAMERA] - real[:, CAMERA])
