@@ -167,9 +167,10 @@ def examine(
 ) -> dict[str, Any]:
     """What the model gets right on windows it never saw.
 
-    `camera_error` and `camera_size`: mean absolute error and size of turns in degrees, both axes; `still`:
-    error where nothing turns. For every key that was pressed and let go: its `share`, and how often what is
-    labelled pressed is pressed (`precision`), and how much of what is pressed is labelled (`recall`).
+    `camera_error` and `camera_size`: mean absolute error and size of turns in degrees, both axes;
+    `camera_median`: the error that half of the turns stay below; `still`: the error where nothing turns.
+    For every key that was pressed and let go: its `share`, how much of what is labelled pressed is
+    pressed (`precision`), and how much of what is pressed is labelled (`recall`).
     """
     model.eval()
     device = next(model.parameters()).device
@@ -194,6 +195,7 @@ def examine(
         "windows": len(real),
         "camera_error": float(error.mean()),
         "camera_size": float(turned.mean()),
+        "camera_median": float(np.median(error[turned > 0])) if (turned > 0).any() else 0.0,
         "still": float(error[turned == 0].mean()) if (turned == 0).any() else 0.0,
         "keys": keys,
     }
@@ -202,8 +204,8 @@ def examine(
 def _print(folder: Path, accuracy: dict[str, Any]) -> None:
     print(f"{folder}: examined on {accuracy['windows']} windows that it never saw")
     print(
-        f"  camera        {accuracy['camera_error']:.2f} degrees off, where turns are of "
-        f"{accuracy['camera_size']:.2f} and nothing turns {accuracy['still']:.2f}"
+        f"  camera        {accuracy['camera_error']:.2f} degrees off where turns are of {accuracy['camera_size']:.2f} "
+        f"(means), half of the turns within {accuracy['camera_median']:.2f}, where nothing turns {accuracy['still']:.2f}"
     )
     for key, row in accuracy["keys"].items():
         print(
