@@ -193,6 +193,8 @@ def test_an_import_goes_on_where_it_stopped(source: Path, tmp_path: Path) -> Non
 
 
 def test_one_bad_recording_does_not_stop_the_others(source: Path, tmp_path: Path) -> None:
+    make_segment(source, "8.0/aaa", TURNS)
+    (source / "8.0" / "aaa.jsonl").write_text("not a row\n")
     make_segment(source, "8.0/bad", [row(), row(mouse_dx="far")])
     make_segment(source, "8.0/cut", TURNS)
     (source / "8.0" / "cut.mp4").write_bytes((source / "8.0" / "cut.mp4").read_bytes()[:300])
@@ -200,7 +202,7 @@ def test_one_bad_recording_does_not_stop_the_others(source: Path, tmp_path: Path
     (source / "8.0" / "alone.jsonl").unlink()
     make_segment(source, "8.0/zeta", TURNS[:3])
     report, _ = load(source, tmp_path / "out")
-    assert len(report.episodes) == 2 and len(report.failed) == 3
+    assert len(report.episodes) == 2 and len(report.failed) == 4 and report.format == "vpt"
     text = "\n".join(report.failed)
     assert (
         "bad.jsonl:2: mouse: dx is 'far'" in text

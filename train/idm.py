@@ -168,7 +168,7 @@ def examine(
     """What the model gets right on windows it never saw.
 
     `camera_error` and `camera_size`: mean absolute error and size of turns in degrees, both axes;
-    `camera_median`: the error that half of the turns stay below; `still`: the error where nothing turns.
+    `camera_median`: the error that half of the turns stay below; `camera_still`: the error where nothing turns.
     For every key that was pressed and let go: its `share`, how much of what is labelled pressed is
     pressed (`precision`), and how much of what is pressed is labelled (`recall`).
     """
@@ -196,17 +196,16 @@ def examine(
         "camera_error": float(error.mean()),
         "camera_size": float(turned.mean()),
         "camera_median": float(np.median(error[turned > 0])) if (turned > 0).any() else 0.0,
-        "still": float(error[turned == 0].mean()) if (turned == 0).any() else 0.0,
+        "camera_still": float(error[turned == 0].mean()) if (turned == 0).any() else 0.0,
         "keys": keys,
     }
 
 
 def _print(folder: Path, accuracy: dict[str, Any]) -> None:
     print(f"{folder}: examined on {accuracy['windows']} windows that it never saw")
-    print(
-        f"  camera        {accuracy['camera_error']:.2f} degrees off where turns are of {accuracy['camera_size']:.2f} "
-        f"(means), half of the turns within {accuracy['camera_median']:.2f}, where nothing turns {accuracy['still']:.2f}"
-    )
+    error, size, median, still = (accuracy[f"camera_{name}"] for name in ("error", "size", "median", "still"))
+    print(f"  camera        {error:.2f} degrees off where turns are of {size:.2f} (means)")
+    print(f"                half of the turns within {median:.2f}, {still:.2f} off where nothing turns")
     for key, row in accuracy["keys"].items():
         print(
             f"  {key:<12}  pressed {row['share']:6.1%}, precision {row['precision']:4.0%}, recall {row['recall']:4.0%}"

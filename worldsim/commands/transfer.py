@@ -17,9 +17,10 @@ from worldsim.errors import DatasetError, UsageError
 
 @dataclasses.dataclass(frozen=True)
 class ImportOptions:
-    """A recording is a video and, beside it, its actions: VPT's jsonl, or a small CSV or jsonl (docs/data.md).
+    """What to take in, and how.
 
-    Each becomes an episode. Running the same import again adds what is new; an import that was cut short goes on.
+    A recording is a video and, beside it, its actions: VPT's jsonl, or a small CSV or jsonl (docs/data.md). Each
+    becomes an episode. The same import again adds what is new, also after it was cut short.
     """
 
     source: tyro.conf.Positional[str]
@@ -29,11 +30,11 @@ class ImportOptions:
     format: Literal["auto", "vpt", "video"] = "auto"
     """vpt: mp4 + jsonl of the VPT and BASALT recordings; video: any videos with an action file; auto: look."""
     size: str | None = None
-    """Size of the frames, such as 160x96; as they are by default."""
+    """Size of the frames, such as 160x96; by default they stay as they are."""
     fit: Literal["crop", "stretch"] = "crop"
     """Where the shape differs: cut two sides off, so that angles stay true, or stretch."""
     every: int = 1
-    """Keep each so-manieth frame and add up the actions between: 3 makes 20 frames a second of 60."""
+    """Keep one frame of so many and add up the actions between: 3 makes 20 frames a second of 60."""
     actions: str | None = None
     """Action file of a single video; by default the .jsonl or .csv of its name beside it."""
     label: str | None = None
@@ -41,11 +42,11 @@ class ImportOptions:
     root: str | None = None
     """Where the files of an index lie; by default beside it."""
     cursor: bool = True
-    """VPT: draw the mouse pointer where a screen is open."""
+    """VPT: the mouse pointer, which recordings lack, is drawn where a screen is open; --no-cursor leaves it out."""
     skip_null: bool = False
     """Leave ticks out in which nobody did anything, as VPT's training did; time then jumps."""
     escape: Literal["keep", "inventory"] = "keep"
-    """VPT: inventory reads ESC as the key that closes a screen, as VPT's training did."""
+    """VPT: inventory reads ESC as inventory while a screen is open and drops it otherwise, as VPT's training did."""
     compat: Literal["none", "openai"] = "none"
     """VPT: openai reproduces the bugs of the published loader, degrees cut to integers among them."""
     json: bool = False
@@ -54,7 +55,10 @@ class ImportOptions:
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions:
-    """Frames, actions, slots and poses are kept; rewards, depth, captions and other state have no place there."""
+    """What to write, and where.
+
+    Frames, actions, slots and poses are kept; rewards, depth, captions and other state have no place there.
+    """
 
     folder: tyro.conf.Positional[str]
     """Folder of the dataset."""

@@ -51,7 +51,7 @@ class ImportSettings:
     fit: Fit = "crop"
     """How another shape becomes that size: cut two sides off, or stretch."""
     every: int = 1
-    """Keep each so-manieth frame: 3 makes 20 frames a second out of 60."""
+    """Keep one frame of so many: 3 makes 20 frames a second out of 60."""
     cursor: bool = True
     """VPT: draw the mouse pointer where a screen is open."""
     skip_null: bool = False
@@ -216,8 +216,13 @@ def _with_actions(recordings: list[Recording], actions: Any) -> list[Recording]:
 def _format(recordings: list[Recording], format: Format) -> str:
     if format != "auto":
         return format
-    told = [recording for recording in recordings if recording.actions is not None]
-    return "vpt" if any(map(is_vpt, told[:1])) else "video"
+    for recording in recordings:
+        try:
+            if recording.actions is not None:
+                return "vpt" if is_vpt(recording) else "video"
+        except DatasetError:
+            continue  # reported when its turn comes; the next one may tell
+    return "video"
 
 
 def _identity(recording: Recording) -> tuple[str, int]:
