@@ -191,10 +191,11 @@ def _ticks(
 
 
 def _no_actions(recording: Recording, format: str) -> DatasetError:
-    stem = recording.video.stem
     if format == "vpt":
-        return DatasetError(f"{recording.video}: has no actions; expected {stem}.jsonl beside it")
-    names = " or ".join(stem + suffix for suffix in SUFFIXES)
+        return DatasetError(
+            f"{recording.video}: has no actions; expected {recording.video.stem}.jsonl beside it"
+        )
+    names = " or ".join(recording.video.stem + suffix for suffix in SUFFIXES)
     return DatasetError(
         f"{recording.video}: has no actions; write them into {names} beside it (docs/data.md has the columns), "
         "or have a model label it: --label MODEL, made by  worldsim train idm"
@@ -220,8 +221,8 @@ def _format(recordings: list[Recording], format: Format) -> str:
         try:
             if recording.actions is not None:
                 return "vpt" if is_vpt(recording) else "video"
-        except DatasetError:
-            continue  # reported when its turn comes; the next one may tell
+        except DatasetError:  # reported when its turn comes; the next one may tell
+            continue
     return "video"
 
 
@@ -249,5 +250,4 @@ def _meta(recording: Recording, format: str, label: Label | None) -> dict[str, A
 
 
 def _line(recording: Recording, error: WorldSimError) -> str:
-    text = str(error)
-    return text if str(recording.video.parent) in text else f"{recording.video}: {text}"
+    return str(error) if str(recording.video.parent) in str(error) else f"{recording.video}: {error}"
