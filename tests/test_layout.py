@@ -21,7 +21,7 @@ IDS = [p.relative_to(ROOT).as_posix() for p in SOURCES]
 
 WINDOWS_AND_TRACKING = {"gymnasium", "pygame", "wandb", "tyro", "av", "PIL"}
 BARE = (
-    "worldsim/__init__.py", "worldsim/actions.py", "worldsim/config.py", "worldsim/errors.py",
+    "worldsim/__init__.py", "worldsim/actions.py", "worldsim/codec/", "worldsim/config.py", "worldsim/errors.py",
     "worldsim/registry.py", "worldsim/checkpoint.py", "worldsim/model/", "worldsim/sim/simulator",
     "worldsim/data/live", "worldsim/data/episode", "worldsim/evaluate/", "train/",
     "agents/explorer", "agents/uniform", "envs/voxel_engine",
@@ -36,7 +36,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/errors.py": (),
     "worldsim/config.py": ("errors",),
     "worldsim/registry.py": ("errors",),
-    "worldsim/data/": (*LEAVES, "data"),
+    "worldsim/codec/": ("actions", "codec", "errors"),
+    "worldsim/data/": (*LEAVES, "codec", "data"),
     "worldsim/model/": (*LEAVES, "model"),
     "worldsim/sim/": (
         *LEAVES, *ENVIRONMENTS, "sim", "model", "checkpoint", "worlds", "data", "text", "window",

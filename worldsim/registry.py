@@ -48,6 +48,7 @@ PROGRAMS: dict[str, str] = {
     "world": "worldsim.train.world:main",
     "tokenizer": "worldsim.train.tokenizer:main",
     "probes": "worldsim.train.probes:main",
+    "idm": "worldsim.train.idm:main",
 }
 """What `worldsim train NAME` runs: `main(options)`, its options dataclass is `TrainOptions` beside it."""
 
