@@ -208,7 +208,7 @@ def _place(s, items, counts, animals, vox, tops, roofs, journal, count):  # type
     if (here != AIR and here != WATER) or _occupied(s, animals, x, y, z):
         return count
     block = items[slot]
-    if block == SAND or block == GRAVEL:
+    if block in (SAND, GRAVEL):
         y = _landing(vox, x, y, z)
         if _occupied(s, animals, x, y, z):
             return count

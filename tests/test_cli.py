@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 import shlex
 import signal
 import subprocess
@@ -206,6 +207,17 @@ def test_a_bug_shows_where(
 def test_debug_raises(command: object, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(errors.DatasetError):
         outcome(monkeypatch, failing(errors.DatasetError("x")), "--debug")
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_told_otherwise(given: str | None, used: str) -> None:
+    program = "import os, sys; from worldsim.cli import main; main(); print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": given} if given else {}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--version"], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split()[-1] == used
 
 
 def test_head_closes_the_pipe() -> None:

@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for anything a user can do."""
     if argv is None:
         _terminate_like_an_error()
+        _share_the_processor()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [text for text in arguments if text != "--debug"]
@@ -115,6 +116,15 @@ def _say(text: str, code: int) -> int:
     line = "".join(c if c.isprintable() else " " for c in f"worldsim: {text}")
     print(line, file=sys.stderr, flush=True)
     return code
+
+
+def _share_the_processor() -> None:
+    """Let OpenMP's threads sleep while they wait; what the user has set stays.
+
+    By default they spin, and with one other busy program on a machine of few cores they mostly wait for a
+    thread that has no core: dreams then come at one frame a second. It is read when torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _terminate_like_an_error() -> None:
