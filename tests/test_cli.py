@@ -244,3 +244,24 @@ def test_signals(number: signal.Signals, code: int) -> None:
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
     assert process.returncode == code and "Traceback" not in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_arrives_in_a_callback_is_not_lost(number: signal.Signals, code: int) -> None:
+    # Python throws away what is raised inside `__del__` and other callbacks, Ctrl-C too.
+    waiting = (
+        "import os, sys, time, worldsim.cli as cli\n"
+        "class Interrupted:\n"
+        "    def __del__(self):\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(0.2)\n"
+        "def run(arguments):\n"
+        "    thing = Interrupted()\n"
+        "    del thing\n"
+        "    time.sleep(10)\n"
+        "    return 0\n"
+        "cli.run = run\n"
+        "sys.exit(cli.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", waiting], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code and "Traceback" not in done.stderr and "ignored" not in done.stderr

@@ -6,11 +6,13 @@ Run it as `worldsim` or `python -m worldsim`. Exit codes: 0 done, 2..14 the kind
 
 from __future__ import annotations
 
+import _thread
 import errno
 import importlib
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Any
 
@@ -26,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for anything a user can do."""
     if argv is None:
         _terminate_like_an_error()
+        _never_lose_a_signal()
         _share_the_processor()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
@@ -136,6 +139,24 @@ def _terminate_like_an_error() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop)
+
+
+def _never_lose_a_signal() -> None:
+    """Signal again where one arrived inside a callback such as `__del__`: Python drops what is raised there."""
+    usual = sys.unraisablehook
+
+    def hook(lost: sys.UnraisableHookArgs, /) -> None:
+        code = getattr(lost.exc_value, "code", None)
+        if lost.exc_type is KeyboardInterrupt:
+            code = INTERRUPTED
+        if not isinstance(code, int) or code <= 128:
+            usual(lost)
+            return
+        again = threading.Timer(0.05, _thread.interrupt_main, (code - 128,))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
 
 
 if __name__ == "__main__":
