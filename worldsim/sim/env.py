@@ -115,7 +115,8 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Action]):
         footage = read_footage(options, (self.height, self.width))
         if footage is None and self.seeds is None:
             raise UsageError(
-                "reset: this world has no seed frames; pass options={'frames': uint8 [T, H, W, 3]}"
+                "reset: this world has no seed frames; pass options={'frames': uint8 [T, H, W, 3]}, or on the "
+                "command line  --image FILE"
             )
         super().reset(seed=key)
         self._episode = 0 if seed is not None else self._episode + 1
