@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .voxel_blocks import AIR
 from .voxel_camera import sincos
 from .voxel_kernel import kernel
-from .voxel_physics import in_water, slide, solid_at
+from .voxel_physics import in_water, meets, slide, solid_at
 from .voxel_random import pick, unit
 from .voxel_raycast import block_at, cell
 from .voxel_terrain import DESERT, LAKE, SEA, SIZE
@@ -105,6 +105,16 @@ def _walk(a, vox):  # type: ignore[no-untyped-def]
     a[Y] += dy
     a[VY] = 0.0 if dy != a[VY] else a[VY]
     a[VY] = (a[VY] - 0.08) * 0.98
+
+
+@kernel
+def in_animal(animals, x, y, z):  # type: ignore[no-untyped-def]
+    """Whether a living animal stands in a cell."""
+    for n in range(COUNT):
+        a = animals[n]
+        if a[LIFE] > 0.0 and meets(wrapped(a[X] - x), a[Y] - y, wrapped(a[Z] - z), RADIUS, _TALL):
+            return True
+    return False
 
 
 @kernel

@@ -247,7 +247,7 @@ def _tick(seed, s, items, counts, animals, vox, tops, roofs, journal, edits, act
                 s[p.HIT_WAIT] = 10.0
         may_break = s[p.HIT_WAIT] == 0.0
     before = edits
-    edits = use_hands(s, items, counts, vox, tops, roofs, journal, edits, action, may_break)
+    edits = use_hands(s, items, counts, animals, vox, tops, roofs, journal, edits, action, may_break)
     if edits != before:
         aim(s, vox, tops)
     return edits

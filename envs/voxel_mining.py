@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from . import voxel_player as p
+from .voxel_animals import in_animal
 from .voxel_blocks import AIR, BREAK_TICKS, DROPS, GRAVEL, SAND, WATER
 from .voxel_camera import view_axes
 from .voxel_kernel import kernel
+from .voxel_physics import meets
 from .voxel_raycast import block_at, cell, walk
 from .voxel_terrain import HEIGHT, SIZE, column_tops
 
@@ -69,7 +71,7 @@ def aim(s, vox, tops):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def use_hands(s, items, counts, vox, tops, roofs, journal, count, action, may_break):  # type: ignore[no-untyped-def]
+def use_hands(s, items, counts, animals, vox, tops, roofs, journal, count, action, may_break):  # type: ignore[no-untyped-def]
     """One tick of the hands; returns the new length of the journal."""
     _choose(s, items, counts, action)
     for wait in (p.BREAK_WAIT, p.USE_WAIT):
@@ -78,11 +80,11 @@ def use_hands(s, items, counts, vox, tops, roofs, journal, count, action, may_br
     if s[p.SWING] > 0.0 or attack:
         s[p.SWING] = (s[p.SWING] + 1.0) % 6.0
     if attack and may_break:
-        count = _break(s, items, counts, vox, tops, roofs, journal, count)
+        count = _break(s, items, counts, animals, vox, tops, roofs, journal, count)
     else:
         s[p.PROGRESS], s[p.BREAK_Y] = 0.0, -1.0
     if use and s[p.USE_WAIT] == 0.0:
-        count = _place(s, items, counts, vox, tops, roofs, journal, count)
+        count = _place(s, items, counts, animals, vox, tops, roofs, journal, count)
     return count
 
 
@@ -133,7 +135,7 @@ def give(items, counts, item):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _break(s, items, counts, vox, tops, roofs, journal, count):  # type: ignore[no-untyped-def]
+def _break(s, items, counts, animals, vox, tops, roofs, journal, count):  # type: ignore[no-untyped-def]
     block = int(s[p.AIM_BLOCK])
     if block <= 0 or s[p.BREAK_WAIT] > 0.0 or BREAK_TICKS[block] == 0:
         s[p.PROGRESS], s[p.BREAK_Y] = 0.0, -1.0
@@ -147,7 +149,7 @@ def _break(s, items, counts, vox, tops, roofs, journal, count):  # type: ignore[
     s[p.PROGRESS], s[p.BREAK_Y], s[p.BREAK_WAIT], s[p.BROKEN] = 0.0, -1.0, 5.0, 1.0
     give(items, counts, DROPS[block])
     count = edit(vox, tops, roofs, journal, count, x, y, z, _fill(vox, x, y, z))
-    return _settle(vox, tops, roofs, journal, count, x, y, z)
+    return _settle(s, items, counts, animals, vox, tops, roofs, journal, count, x, y, z)
 
 
 @kernel
@@ -164,40 +166,54 @@ def _fill(vox, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _settle(vox, tops, roofs, journal, count, x, y, z):  # type: ignore[no-untyped-def]
-    """Sand and gravel above an opened cell come down."""
+def _settle(s, items, counts, animals, vox, tops, roofs, journal, count, x, y, z):  # type: ignore[no-untyped-def]
+    """Sand and gravel above an opened cell come down; what would bury a body breaks up and is picked up."""
     while y + 1 < HEIGHT:
         here, above = block_at(vox, x, y, z), block_at(vox, x, y + 1, z)
         if (above != SAND and above != GRAVEL) or (here != AIR and here != WATER):
             break
-        floor = y
-        while floor > 0 and (
-            block_at(vox, x, floor - 1, z) == AIR or block_at(vox, x, floor - 1, z) == WATER
-        ):
-            floor -= 1
+        floor = _landing(vox, x, y, z)
         count = edit(vox, tops, roofs, journal, count, x, y + 1, z, _fill(vox, x, y + 1, z))
-        count = edit(vox, tops, roofs, journal, count, x, floor, z, above)
+        if _occupied(s, animals, x, floor, z):
+            give(items, counts, above)
+        else:
+            count = edit(vox, tops, roofs, journal, count, x, floor, z, above)
         y += 1
     return count
 
 
 @kernel
-def _place(s, items, counts, vox, tops, roofs, journal, count):  # type: ignore[no-untyped-def]
+def _landing(vox, x, y, z):  # type: ignore[no-untyped-def]
+    """The height at which what falls from cell (x, y, z) comes to rest."""
+    while y > 0 and (block_at(vox, x, y - 1, z) == AIR or block_at(vox, x, y - 1, z) == WATER):
+        y -= 1
+    return y
+
+
+@kernel
+def _occupied(s, animals, x, y, z):  # type: ignore[no-untyped-def]
+    """Whether the player or an animal stands in a cell: no block may come to be there."""
+    if meets(s[p.X] - x, s[p.Y] - y, s[p.Z] - z, p.RADIUS, p.TALL):
+        return True
+    return in_animal(animals, x, y, z)
+
+
+@kernel
+def _place(s, items, counts, animals, vox, tops, roofs, journal, count):  # type: ignore[no-untyped-def]
     slot = int(s[p.SLOT])
     x, y, z = int(s[p.PREV_X]), int(s[p.PREV_Y]), int(s[p.PREV_Z])
     if s[p.AIM_BLOCK] <= 0 or counts[slot] == 0 or not 0 < y < HEIGHT:
         return count
     here = block_at(vox, x, y, z)
-    inside = (
-        x < s[p.X] + p.RADIUS and x + 1 > s[p.X] - p.RADIUS
-        and z < s[p.Z] + p.RADIUS and z + 1 > s[p.Z] - p.RADIUS
-        and y < s[p.Y] + p.TALL and y + 1 > s[p.Y]
-    )  # fmt: skip
-    if inside or (here != AIR and here != WATER):
+    if (here != AIR and here != WATER) or _occupied(s, animals, x, y, z):
         return count
+    block = items[slot]
+    if block in (SAND, GRAVEL):
+        y = _landing(vox, x, y, z)
+        if _occupied(s, animals, x, y, z):
+            return count
     s[p.USE_WAIT], s[p.PLACED] = 4.0, 1.0
     if s[p.SWING] == 0.0:
         s[p.SWING] = 1.0
-    block = items[slot]
     take(items, counts, slot)
     return edit(vox, tops, roofs, journal, count, x, y, z, block)

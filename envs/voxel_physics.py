@@ -34,6 +34,14 @@ def box_hits(vox, x, y, z, radius, tall):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def meets(dx, dy, dz, radius, tall):  # type: ignore[no-untyped-def]
+    """Whether a box whose feet are (dx, dy, dz) from a cell's lowest corner overlaps that cell."""
+    if not (-tall < dy < 1.0):
+        return False
+    return -radius < dx < 1.0 + radius and -radius < dz < 1.0 + radius
+
+
+@kernel
 def slide(vox, x, y, z, radius, tall, axis, way):  # type: ignore[no-untyped-def]
     """How far (signed, at most `way`) a box can go along an axis before a solid block stops it."""
     low = np.array((x - radius, y, z - radius))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 import shlex
 import signal
 import subprocess
@@ -208,6 +209,17 @@ def test_debug_raises(command: object, monkeypatch: pytest.MonkeyPatch) -> None:
         outcome(monkeypatch, failing(errors.DatasetError("x")), "--debug")
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_told_otherwise(given: str | None, used: str) -> None:
+    program = "import os, sys; from worldsim.cli import main; main(); print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": given} if given else {}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--version"], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split()[-1] == used
+
+
 def test_head_closes_the_pipe() -> None:
     done = subprocess.run(
         f"{shlex.join(PROGRAM)} --help | head -c 1; exit ${{PIPESTATUS[0]}}",
@@ -232,3 +244,24 @@ def test_signals(number: signal.Signals, code: int) -> None:
         process.send_signal(number)
         _, err = process.communicate(timeout=20)
     assert process.returncode == code and "Traceback" not in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_arrives_in_a_callback_is_not_lost(number: signal.Signals, code: int) -> None:
+    # Python throws away what is raised inside `__del__` and other callbacks, Ctrl-C too.
+    waiting = (
+        "import os, sys, time, worldsim.cli as cli\n"
+        "class Interrupted:\n"
+        "    def __del__(self):\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(0.2)\n"
+        "def run(arguments):\n"
+        "    thing = Interrupted()\n"
+        "    del thing\n"
+        "    time.sleep(10)\n"
+        "    return 0\n"
+        "cli.run = run\n"
+        "sys.exit(cli.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", waiting], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code and "Traceback" not in done.stderr and "ignored" not in done.stderr

@@ -80,6 +80,13 @@ def test_damage_is_found_and_repaired(damaged: Path, capsys: pytest.CaptureFixtu
         ("record --out {tmp}/a --width 65", errors.ConfigError, "width: got 65, expected a multiple of 16"),
         ("record --out {tmp}/a --world x", errors.UsageError, "--world: for --env worldsim/Dream-v0 only"),
         ("record --out {tmp}/a --wandb maybe", errors.UsageError, "--wandb"),
+        ("record --out {tmp}/a --env CartPole-v1", errors.UsageError, "use --policy random here"),
+        (
+            "record --out {tmp}/a --env Vexel-v0",
+            errors.UsageError,
+            "Worlds here: worldsim/Dream-v0, worldsim/V",
+        ),
+        ("record --out {tmp}/a --policy human", errors.DisplayError, "worldsim record --policy explorer"),
         ("record --out {tmp}/file/a", errors.ResourceLimitError, "can't be written"),
         ("record --out {tmp}", errors.UsageError, "holds 'file' and is no dataset"),
     ],
@@ -90,7 +97,10 @@ def test_bad_input(
     message: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
     (tmp_path / "file").touch()
     assert cli.main(line.format(tmp=tmp_path).split()) == kind.exit_code
     err = capsys.readouterr().err

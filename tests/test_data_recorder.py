@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from worldsim.data.rollout import record
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.verify import verify
 from worldsim.data.video import VideoReader, VideoWriter, write_video
+from worldsim.data.writer import EpisodeWriter
 from worldsim.errors import InvalidAction, MediaError, ResourceLimitError, UsageError
 
 
@@ -170,6 +172,35 @@ def test_interrupt_keeps_what_was_lived(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(KeyboardInterrupt):
         record("Tiny-v0", "random", out=tmp_path)
     assert verify(tmp_path).ok and EpisodeStore(tmp_path).manifest(0).frames == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("where", "frames"), [("_append_columns", 4), ("_finish", 7)])
+def test_a_signal_while_a_tick_is_written_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, frames: int, number: int
+) -> None:
+    def terminate(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    calls: list[None] = []
+    usual = getattr(EpisodeWriter, where)
+
+    def interrupted(self: EpisodeWriter, *arguments: Any) -> Any:
+        calls.append(None)
+        if len(calls) == (4 if where == "_append_columns" else 1):
+            signal.raise_signal(number)
+        return usual(self, *arguments)
+
+    monkeypatch.setattr(EpisodeWriter, where, interrupted)
+    kept = signal.signal(signal.SIGTERM, terminate)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            record("Tiny-v0", "random", steps=6, out=tmp_path / "set")
+        assert signal.getsignal(signal.SIGTERM) is terminate
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+    assert verify(tmp_path / "set").ok
+    assert EpisodeStore(tmp_path / "set").manifest(0).frames == frames
 
 
 @pytest.mark.parametrize(

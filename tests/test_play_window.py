@@ -211,6 +211,29 @@ def test_a_long_command_is_told():
     assert not worker.busy
 
 
+def test_the_slow_first_tick_of_a_new_world_is_told():
+    worker = Worker(lambda: Session(PlayOptions(), open_world=Opener()), Inputs().take, rate=50)
+    slow, told = threading.Event(), []
+
+    def enter(session):
+        time.sleep(0.4)  # longer than BUSY_SECONDS, and a tick is due
+
+        def tick(_sample):
+            slow.set()
+            time.sleep(0.3)
+            told.append(worker.busy)
+
+        session.tick = tick
+
+    worker.start()
+    worker.post(enter)
+    assert slow.wait(20)
+    while len(told) < 2:
+        time.sleep(0.02)
+    worker.stop()
+    assert told[:2] == [True, False]
+
+
 def test_play_in_a_window_ends_by_itself_after_the_ticks(dummy, monkeypatch):
     opener = Opener()
     monkeypatch.setitem(Session.__init__.__kwdefaults__, "open_world", opener)

@@ -57,6 +57,31 @@ def wait_for(condition, seconds=150.0):
         time.sleep(0.1)
 
 
+NO_OPENGL = """
+import sys
+if sys.argv[1] == "env":
+    from worldsim.window import Window
+    Window(64, 48, title="", fps=20)
+else:
+    from worldsim.play.display import open_display
+    open_display((64, 48), fullscreen=False)
+print([name for line in open("/proc/self/maps") if "LLVM" in (name := line.split()[-1])])
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@pytest.mark.parametrize(("window", "has_display"), [("player", True), ("env", True), ("env", False)])
+def test_windows_leave_opengl_alone(display, window, has_display):
+    # Mesa's LLVM and the one in Triton, which torch imports with its first optimiser, crash together.
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("DISPLAY", "SDL_VIDEODRIVER")
+    }
+    environment |= {"DISPLAY": display} if has_display else {}
+    command = [sys.executable, "-c", NO_OPENGL, window]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
 def test_a_window_opens_plays_and_closes(play):
     process = play("--ticks", "20", "--scale", "3")
     assert process.wait(150) == 0, process.stderr.read()

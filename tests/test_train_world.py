@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from data_fakes import make_episode
 from model_fakes import TINY, save_tiny_world, tiny_clips, tiny_model
 from worldsim.train import world as program
 from worldsim.train.critic import CriticConfig
@@ -21,6 +22,7 @@ from worldsim.train.world import TrainOptions, main
 
 from worldsim.checkpoint import load_checkpoint
 from worldsim.data.episode import ClipBatch
+from worldsim.data.storage import EpisodeStore
 from worldsim.errors import ConfigError, NumericalError, UsageError
 
 TINY_RECIPE = Recipe(
@@ -201,3 +203,19 @@ def test_bad_options_are_one_line_and_leave_nothing(
     with pytest.raises(error, match=match) as raised:
         main(options)
     assert "\n" not in str(raised.value) and not out.exists()
+
+
+def test_recordings_of_another_size_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    with EpisodeStore(tmp_path / "set", write=True) as store:
+        store.write(make_episode(40, width=64, height=48))
+    options = TrainOptions(recipe="debug", data=str(tmp_path / "set"), out=str(tmp_path / "run"), steps=1)
+    with pytest.raises(ConfigError, match=r"64x48.*80x48.*--set model\.denoiser\.width=64") as raised:
+        main(replace(options, wandb="disabled"))
+    assert "\n" not in str(raised.value) and not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_mixed_with_recordings(tmp_path: Path) -> None:
+    with EpisodeStore(tmp_path, write=True):
+        pass
+    with pytest.raises(UsageError, match="holds recordings"):
+        main(TrainOptions(recipe="debug", out=str(tmp_path), wandb="disabled"))

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from worldsim.envs import voxel_blocks as blocks
 from worldsim.envs import voxel_player as p
+from worldsim.envs.voxel_animals import LIFE, RADIUS, X, Y, Z
 from worldsim.envs.voxel_engine import VoxelEngine
 from worldsim.envs.voxel_hud import Hud
+from worldsim.envs.voxel_physics import box_hits
 from worldsim.envs.voxel_terrain import SEA, all_tops
 
 from worldsim.actions import INDEX
@@ -225,6 +227,63 @@ def test_sand_comes_down_and_water_flows_in() -> None:
     assert engine.state()["target"][3] == blocks.SAND
     run(engine, blocks.BREAK_TICKS[blocks.SAND], keys("attack"))
     assert engine._vox[64, 66, FLOOR : FLOOR + 3].tolist() == [blocks.SAND, blocks.SAND, blocks.AIR]
+
+
+def test_sand_never_buries_who_digs_below_it() -> None:
+    engine = arena()
+    shaft = engine._vox[63:66, 63:66]
+    shaft[:, :, FLOOR : FLOOR + 8] = blocks.STONE
+    engine._vox[64, 64, FLOOR : FLOOR + 8] = [*[blocks.AIR] * 2, *[blocks.SAND] * 4, blocks.AIR, blocks.AIR]
+    engine._counts[:] = 0
+    engine._items[:] = blocks.AIR
+    refresh(engine)
+    stand(engine, 64.5, FLOOR, 64.5, pitch=-89.0)
+    run(engine, blocks.BREAK_TICKS[blocks.SAND] + 3, keys("attack"))
+    assert not box_hits(engine._vox, *engine._player[:3], p.RADIUS, p.TALL)
+    state = engine.state()
+    left = int((engine._vox[64, 64] == blocks.SAND).sum())
+    assert state["items"][0] == blocks.SAND and state["counts"][0] + left == 4
+
+
+def test_sand_that_is_placed_in_the_air_falls() -> None:
+    engine = arena()
+    engine._items[:], engine._counts[:] = blocks.SAND, 5
+    engine._vox[64, 66, FLOOR : FLOOR + 3] = blocks.STONE
+    refresh(engine)
+    stand(engine, 64.5, FLOOR, 63.5, pitch=-10.0)
+    assert run(engine, 1, keys("use"))["events"]["placed"] == 1
+    assert engine._vox[64, 65, FLOOR : FLOOR + 3].tolist() == [blocks.SAND, blocks.AIR, blocks.AIR]
+
+
+@pytest.mark.parametrize("item", [blocks.PLANKS, blocks.SAND])
+def test_no_block_is_placed_into_an_animal(item: int) -> None:
+    engine = arena()
+    engine._items[:], engine._counts[:] = item, 5
+    engine._animals[3, [X, Y, Z, LIFE]] = 64.5 + 128, FLOOR, 66.5, 4.0  # once round the world
+    stand(engine, 64.5, FLOOR, 64.5, pitch=39.0)
+    assert engine.state()["target"][:3].tolist() == [64, FLOOR - 1, 66]
+    assert run(engine, 1, keys("use"))["counts"][engine.state()["slot"]] == 5
+    assert not (engine._vox == item).any()
+
+
+def test_bodies_are_never_in_blocks() -> None:
+    engine = VoxelEngine(width=64, height=48)
+    for seed in (0, 3, 13):
+        engine.reset(seed)
+        rng, held, pitch = np.random.default_rng(seed), keys(), 0.0
+        for tick in range(1500):
+            if tick % 20 == 0:
+                held, pitch = (rng.random(25) < 0.3).astype(np.float32), rng.choice([-90, -45, 0, 45, 90])
+                held[INDEX["attack"]], held[INDEX["drop"]] = rng.random() < 0.6, 0.0
+            held[INDEX["camera_pitch"]] = np.clip(pitch - engine._player[p.PITCH], -15, 15)
+            held[INDEX["camera_yaw"]] = rng.normal() * 5
+            engine.step(held)
+            assert not box_hits(engine._vox, *engine._player[:3], p.RADIUS, p.TALL), (seed, tick)
+            for a in engine._animals[engine._animals[:, LIFE] > 0]:
+                assert not box_hits(engine._vox, a[X], a[Y], a[Z], RADIUS, 0.9), (seed, tick)
+            assert ((engine._counts == 0) == (engine._items == blocks.AIR)).all()
+            if engine.state()["health"] <= 0:
+                break
 
 
 def test_clone_and_restore_are_exact() -> None:

@@ -285,6 +285,8 @@ def _check_folder(out: Path, options: TrainOptions) -> None:
         raise UsageError(
             f"--out: {out} holds a training run; add --resume to go on, or choose another folder"
         )
+    if not has_state and ((out / "manifest.json").exists() or (out / "config.json").exists()):
+        raise UsageError(f"--out: {out} holds recordings or a world; choose another folder")
     if options.data and options.live:
         raise UsageError("--data and --live: got both, expected one source of clips")
 
@@ -320,7 +322,14 @@ def _source(recipe: Recipe, options: TrainOptions) -> Source:
 def _recorded(recipe: Recipe, folder: str, seed: int) -> Source:
     from worldsim.data.dataset import ClipDataset
 
-    return ClipDataset(folder, length=recipe.clip, batch=recipe.batch, seed=seed)
+    source, d = ClipDataset(folder, length=recipe.clip, batch=recipe.batch, seed=seed), recipe.model.denoiser
+    if (source.width, source.height) != (d.width, d.height):
+        raise ConfigError(
+            f"--data: frames in {folder} are {source.width}x{source.height}, the recipe's {d.width}x{d.height}; record "
+            f"with --width {d.width} --height {d.height}, or add  --set model.denoiser.width={source.width} "
+            f"--set model.denoiser.height={source.height}"
+        )
+    return source
 
 
 def _live(recipe: Recipe, options: TrainOptions) -> Source:

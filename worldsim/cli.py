@@ -1,16 +1,18 @@
 """The `worldsim` program: finds the command, reads its options, turns errors into one line.
 
-Run it as `worldsim` or `python -m worldsim`. Exit codes: 0 done, 2..15 the kinds of
+Run it as `worldsim` or `python -m worldsim`. Exit codes: 0 done, 2..16 the kinds of
 `worldsim.errors`, 70 a bug of ours, 130 Ctrl-C, 143 terminated.
 """
 
 from __future__ import annotations
 
+import _thread
 import errno
 import importlib
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Any
 
@@ -26,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for anything a user can do."""
     if argv is None:
         _terminate_like_an_error()
+        _never_lose_a_signal()
+        _share_the_processor()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [text for text in arguments if text != "--debug"]
@@ -117,6 +121,15 @@ def _say(text: str, code: int) -> int:
     return code
 
 
+def _share_the_processor() -> None:
+    """Let OpenMP's threads sleep while they wait; what the user has set stays.
+
+    By default they spin, and with one other busy program on a machine of few cores they mostly wait for a
+    thread that has no core: dreams then come at one frame a second. It is read when torch is imported.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def _terminate_like_an_error() -> None:
     """Let SIGTERM and SIGHUP unwind the stack, so that writers close what they have open."""
 
@@ -126,6 +139,24 @@ def _terminate_like_an_error() -> None:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop)
+
+
+def _never_lose_a_signal() -> None:
+    """Signal again where one arrived inside a callback such as `__del__`: Python drops what is raised there."""
+    usual = sys.unraisablehook
+
+    def hook(lost: sys.UnraisableHookArgs, /) -> None:
+        code = getattr(lost.exc_value, "code", None)
+        if lost.exc_type is KeyboardInterrupt:
+            code = INTERRUPTED
+        if not isinstance(code, int) or code <= 128:
+            usual(lost)
+            return
+        again = threading.Timer(0.05, _thread.interrupt_main, (code - 128,))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ class Window:
 
 def _import_pygame() -> Any:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    # Pictures come ready made. With OpenGL SDL loads Mesa's LLVM, beside which torch's Triton crashes.
+    os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pygame 2.6 imports pkg_resources where old setuptools have it

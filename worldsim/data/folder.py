@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from worldsim.data.disk import read_json
-from worldsim.data.index import read_index, write_index
+from worldsim.data.index import INDEX, read_index, write_index
 from worldsim.data.manifest import check_version, read_manifest
 from worldsim.errors import DatasetError, ResourceLimitError, UsageError
 
@@ -71,6 +71,13 @@ def complete_index(folder: Path) -> list[str]:
     if added or not whole:
         write_index(folder, entries)
     return added
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a dataset in which there is nothing yet; leave any other folder alone."""
+    names = set(names_in(folder))
+    if ROOT in names and names <= {ROOT, INDEX, LOCK}:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def names_in(folder: Path) -> list[str]:

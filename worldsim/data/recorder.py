@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from worldsim.actions import KEYS, to_vector
 from worldsim.data.episode import FPS
+from worldsim.data.held_signals import HeldSignals
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.writer import EpisodeWriter
 from worldsim.errors import UsageError, WorldSimError
@@ -102,17 +103,19 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._writer.step(vector, reward, self._frame(obs), **self._extras(obs, info))
 
     def _end(self, *, terminated: bool, truncated: bool) -> None:
-        writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        if self._steps == 0:
-            writer.abort()
-            return
-        self._try(lambda: writer.commit(terminated=terminated, truncated=truncated, meta=self._meta()))
+        with HeldSignals():
+            writer, self._writer = self._writer, None
+            if writer is None:
+                return
+            if self._steps == 0:
+                writer.abort()
+                return
+            self._try(lambda: writer.commit(terminated=terminated, truncated=truncated, meta=self._meta()))
 
     def _try(self, action: Any, *arguments: Any) -> None:
         try:
-            action(*arguments)
+            with HeldSignals():  # a tick is written whole, or its episode would be lost
+                action(*arguments)
         except WorldSimError as error:
             self._writer, self.error = None, error
             if self._raise_errors:

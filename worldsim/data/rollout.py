@@ -14,6 +14,7 @@ import numpy as np
 
 from worldsim import registry
 from worldsim.actions import to_dict
+from worldsim.data.folder import remove_empty
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import MissingDependency, UsageError
 
@@ -71,6 +72,7 @@ def record(
     _in_range("seed", seed, 0, 2**64 - episodes)
     if policy not in registry.POLICIES and policy not in HUMAN:
         registry.resolve({**registry.POLICIES, **HUMAN}, policy, "policy")
+    fresh = not Path(out).exists()
     env = Recorder(make(env_id, env_options or {}), out, policy=policy, depth=depth)
     known = len(env.store)
     try:
@@ -78,8 +80,12 @@ def record(
             registry.resolve(HUMAN, policy, "policy")(env, episodes=episodes, steps=steps, seed=seed)
         else:
             _play(env, policy, episodes, steps, seed, progress)
-    finally:
+    except BaseException:
         env.close()
+        if fresh:
+            remove_empty(Path(out))
+        raise
+    env.close()
     report = report_on(out, known, env_id, policy)
     if wandb_mode != "disabled":
         _track(report, wandb_mode)
@@ -101,6 +107,9 @@ def make(env_id: str, options: dict[str, Any]) -> Any:
         return gymnasium.make(env_id, **{"render_mode": "rgb_array", **options})
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingDependency(f"env {env_id!r}: {error}") from error
+    except gymnasium.error.UnregisteredEnv as error:
+        known = ", ".join(sorted(name for name in gymnasium.registry if name.startswith("worldsim/")))
+        raise UsageError(f"env {env_id!r}: {' '.join(str(error).split())} Worlds here: {known}") from error
     except (gymnasium.error.Error, TypeError) as error:
         raise UsageError(f"env {env_id!r}: {' '.join(str(error).split())}") from error
 

@@ -91,7 +91,7 @@ class VideoReader:
         av = load_av()
         self._file = file
         try:
-            self._container = av.open(file, "r", format="mp4", metadata_errors="ignore")
+            self._container = av.open(file, "r", format="mp4")
             self._stream = self._container.streams.video[0]
         except (av.FFmpegError, OSError, IndexError, ValueError) as error:
             file.close()

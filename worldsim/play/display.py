@@ -82,6 +82,8 @@ def save_screenshot(screen: pygame.Surface) -> Path:
 
 def _check_pygame() -> None:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    # Pictures come ready made. With OpenGL SDL loads Mesa's LLVM, beside which torch's Triton crashes.
+    os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
     try:
         import pygame  # noqa: F401
     except ImportError as error:

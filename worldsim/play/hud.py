@@ -104,7 +104,9 @@ class Hud:
         speed = GREY if view.paused else speed
         rows = [
             _row(brush, f"{figures.frames_per_second:.1f}", speed, "frames/s"),
-            _row(brush, _number(figures.latency_ms), WHITE, f"ms, p95 {_number(figures.latency_p95_ms)}"),
+            _row(
+                brush, _number(figures.latency_ms), WHITE, f"ms delay, p95 {_number(figures.latency_p95_ms)}"
+            ),
             _row(brush, pane.origin, WHITE, f"tick {pane.tick}"),
         ]
         inner = max(sum(part.get_width() for part in row) + brush.px(5) for row in rows)

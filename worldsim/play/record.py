@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from worldsim.errors import DisplayError
 from worldsim.play.options import PlayOptions
 from worldsim.play.player import show
 from worldsim.play.session import Session
@@ -26,4 +27,8 @@ def record_human(env: Any, *, episodes: int, steps: int, seed: int) -> None:
     def open_world(env_id: str, options: PlayOptions, size: tuple[int, int] | None = None) -> World:
         return World(env, title=env_id, generated=is_generated(env), recorded=True)
 
-    show(options, lambda: Session(options, open_world=open_world, episodes=episodes, episode_ticks=steps))
+    try:
+        show(options, lambda: Session(options, open_world=open_world, episodes=episodes, episode_ticks=steps))
+    except DisplayError as error:
+        why = str(error).partition("; ")[0]
+        raise DisplayError(f"{why}; let a script play:  worldsim record --policy explorer") from error

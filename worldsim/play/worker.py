@@ -53,7 +53,7 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether a command has been running for longer than a player would not notice."""
+        """Whether a command, and the first tick after it, take longer than a player would not notice."""
         since = self._busy_since
         return since is not None and time.perf_counter() - since > BUSY_SECONDS
 
@@ -98,11 +98,11 @@ class Worker:
                 commanded = True
             if commanded:
                 self.view = session.view()
+            self._busy_since = None
 
     def _run_commands(self, session: Session) -> bool:
         ran = bool(self._commands)
         while self._commands:
             self._busy_since = time.perf_counter()
             self._commands.popleft()(session)
-        self._busy_since = None
         return ran

@@ -68,7 +68,8 @@ class Dream:
         footage = read_footage(options, self.size)
         if footage is None and self.seeds is None:
             raise UsageError(
-                "reset: this world has no seed frames; pass options={'frames': uint8 [T, H, W, 3]}"
+                "reset: this world has no seed frames; pass options={'frames': uint8 [T, H, W, 3]}, or on the "
+                "command line  --image FILE"
             )
         chosen: Mapping[str, Any] = options or {}
         return Beginning(footage, str(chosen.get("caption", self.prompt)))
