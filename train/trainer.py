@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import NumericalError
 from worldsim.model.camera import encode_depth
+from worldsim.model.denoiser import Prediction
 from worldsim.model.tokenizer import float_to_frames
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.simulator import choose_precision
@@ -22,6 +23,7 @@ from .adversary import Adversary
 from .clips import ClipTensors
 from .ema import EMA
 from .examples import Example, build_example, continuing
+from .lessons import draw, draw_ticks, lesson
 from .moments import build_moment, eventful, moment_loss
 from .objective import Outcome, world_loss
 from .recipes import Recipe
@@ -44,7 +46,7 @@ class WorldTrainer:
         self.recipe, self.device = recipe, device
         self.model = model.to(device)
         self.ema = EMA(self.model, lambda n: ema_decay(n, recipe.ema))
-        trained = [p for n, p in self.model.named_parameters() if not n.startswith("tokenizer.")]
+        trained = [p for n, p in self.model.named_parameters() if _is_trained(n, recipe)]
         self.optimizer = torch.optim.AdamW(
             trained, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay,
             fused=device.type == "cuda",
@@ -78,8 +80,9 @@ class WorldTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         losses, frames = self._frames(clips, draw_long)
-        motion = self._moments(clips)
-        losses = {**losses, "loss": losses.get("loss", 0.0) + motion, "motion": motion}
+        if self.recipe.only != "heads":
+            motion = self._moments(clips)
+            losses = {**losses, "loss": losses.get("loss", 0.0) + motion, "motion": motion}
         norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
         if self._finite(losses, float(norm)):
             self.optimizer.step()
@@ -93,6 +96,8 @@ class WorldTrainer:
         """Losses of frames that are drawn, and how many a clip."""
         if self.recipe.only == "motion":
             return {}, self.recipe.moments
+        if self.recipe.only == "heads":
+            return self._lesson(clips, draw_long), 1
         return self._long_rollout(clips, draw_long) if self._goes_on() else self._fresh(clips)
 
     def _moments(self, clips: ClipBatch) -> float:
@@ -108,6 +113,25 @@ class WorldTrainer:
             (loss / self.recipe.moments).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) / self.recipe.moments
         return total
+
+    def _lesson(self, clips: ClipBatch, draw_long: DrawClips | None) -> dict[str, float]:
+        """One frame for the heads, of a fresh clip or of the next moment of a long dream."""
+        if self._goes_on():
+            self._renew_long(clips, draw_long)
+            assert self.long is not None
+            tensors, t, weight = self.long, self.long_t.to(self.device), None
+            self.long_t = self.long_t + 1
+        else:
+            tensors = ClipTensors(clips, self.device)
+            t, weight = draw_ticks(tensors, _FIRST, self.generator)
+        example = self._example(tensors, t, looked_at=True)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            drawn = draw(self.model, example, self.recipe.objective, self.generator)
+            loss = lesson(self.model, drawn, example, weight)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if weight is None:
+            self._write(tensors, t, drawn, example)
+        return {"loss": float(loss.detach())}
 
     def _fresh(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
         """A few consecutive frames from somewhere in fresh clips."""
@@ -159,11 +183,7 @@ class WorldTrainer:
         for k in range(frames):
             t = (start + k).to(self.device)
             looked_at = write_last or k < frames - 1
-            example = build_example(
-                tensors, t, continuing(self.recipe.examples) if looked_at else self.recipe.examples,
-                usable=self.model.usable, slots=self.recipe.model.denoiser.references,
-                history=self.recipe.model.denoiser.action_history, generator=self.generator,
-            )  # fmt: skip
+            example = self._example(tensors, t, looked_at)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 outcome = world_loss(
                     self.model, example, self.recipe.objective, generator=self.generator,
@@ -175,10 +195,22 @@ class WorldTrainer:
             for name, part in {**{k: float(v.detach()) for k, v in parts.items()}, **lesson}.items():
                 sums[name] = sums.get(name, 0.0) + part / frames
             if looked_at:
-                with torch.no_grad():
-                    frame = float_to_frames(self.model.frame(outcome.latents.float()))
-                    tensors.write(t, frame, self.model.depth(outcome.prediction), example.grounding)
+                self._write(tensors, t, outcome.prediction, example)
         return sums
+
+    def _example(self, tensors: ClipTensors, t: Tensor, looked_at: bool) -> Example:
+        """What is shown for the frames `t`; `looked_at` ones are references of the next."""
+        d = self.recipe.model.denoiser
+        return build_example(
+            tensors, t, continuing(self.recipe.examples) if looked_at else self.recipe.examples,
+            usable=self.model.usable, slots=d.references, history=d.action_history, generator=self.generator,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def _write(self, tensors: ClipTensors, t: Tensor, drawn: Prediction, example: Example) -> None:
+        """Put a drawn frame where the true one stood, for the next to look back on."""
+        frame = float_to_frames(self.model.frame(drawn.latents.float()))
+        tensors.write(t, frame, self.model.depth(drawn), example.grounding)
 
     def _judge(
         self, example: Example, outcome: Outcome, real: ClipTensors | None
@@ -265,6 +297,10 @@ def seed_everything(seed: int) -> None:
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     random.seed(seed)
+
+
+def _is_trained(name: str, recipe: Recipe) -> bool:
+    return name.startswith("heads.") if recipe.only == "heads" else not name.startswith("tokenizer.")
 
 
 def _keyed(state: dict[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from worldsim.actions import Action, action_space, to_vector
 from worldsim.errors import ConfigError, ResetNeeded, UsageError
 from worldsim.model.grounding import SHRINK
 from worldsim.seeding import check_seed
+from worldsim.signals import told_by
 from worldsim.sim.footage import Footage, read_footage, seed_footage
 from worldsim.sim.simulator import Simulator, SimulatorConfig
-from worldsim.sim.state import WorldState
+from worldsim.sim.state import WorldState, believed
 from worldsim.sim.world import load_world, lower_precision
 from worldsim.text import embed_caption
 from worldsim.window import Window
@@ -41,7 +42,8 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Action]):
     """A world that a diffusion model generates frame by frame; MineRL 1.0's actions, 20 ticks a second.
 
     Observations are frames, uint8 [H, W, 3] RGB. `info` carries "uncertainty" (expected error of the
-    frame in grey levels), "state" with the dreamt "pose", and "generated": True. The reward is 0 and
+    frame in grey levels), "state" with the dreamt "pose" and what the model believes of the rest (health, events and
+    so on, see `worldsim.signals.to_state`), and "generated": True. The reward is 0 and
     nothing terminates; an episode is truncated if the model's numbers go wrong, with the "reason" in `info`.
 
     Args:
@@ -97,6 +99,11 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Action]):
         self._state: WorldState | None = None
         self._episode = 0
         self._window: Window | None = None
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The names of `worldsim.signals` that this world tells; with heads it tells all."""
+        return told_by(self.simulator.model.signal_count)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -209,7 +216,7 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Action]):
         info: dict[str, Any] = {
             "uncertainty": world.uncertainty,
             "invented": world.invented,
-            "state": {"pose": world.newest.pose.numpy().copy()},
+            "state": believed(world),
             "generated": True,
         }
         return {**info, "reason": world.failed} if world.failed else info

@@ -253,7 +253,7 @@ class Simulator:
         frames = float_to_frames(self.model.frame(latents))
         depth = self.model.depth(prediction)[:, 0].half()
         finite = (latents.isfinite().flatten(1).all(1).cpu() & offset.isfinite().all(1)).tolist()
-        signals = prediction.signals.float().cpu()
+        signals = self._read(prediction)
         after = []
         for i, w in enumerate(worlds):
             if not finite[i]:
@@ -273,6 +273,10 @@ class Simulator:
                 )
             )
         return after
+
+    def _read(self, prediction: Prediction) -> Tensor:
+        with self._autocast():
+            return self.model.read(prediction).float().cpu()
 
     def _remember(self, world: WorldState) -> WorldState:
         """Take the frame that is about to leave `recent` into the memory, if it shows something new."""

@@ -1,0 +1,49 @@
+"""Lessons of the heads alone: the world is frozen, so that one costs a frame's forward pass and next to nothing more."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.denoiser import Prediction
+from worldsim.model.heads import heads_loss
+from worldsim.model.world_model import WorldModel
+from worldsim.signals import PLACE, TABLE
+
+from .clips import ClipTensors
+from .examples import Example
+from .objective import ObjectiveConfig, build_context
+
+_EVENTFUL = 12.0
+"""How much more often ticks of an event, and those next to them, are drawn than others."""
+_EVENTS = [PLACE[signal.name] for signal in TABLE if signal.kind == "event"]
+
+
+def draw_ticks(clips: ClipTensors, first: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Ticks `[B]` from `first` on, rare events drawn more often, and weights `[B]` that make up for it."""
+    happens = (clips.signals[:, :, _EVENTS] * clips.told[:, :, _EVENTS]).amax(2)
+    weight = 1 + _EVENTFUL * F.max_pool1d(happens[:, None], 5, 1, 2)[:, 0].cpu()
+    weight[:, :first] = 0
+    t = torch.multinomial(weight, 1, generator=generator)[:, 0]
+    drawn = weight.gather(1, t[:, None])[:, 0]
+    even = weight.sum(1) / (weight.shape[1] - first)
+    return t.to(clips.device), (even / drawn).to(clips.device)
+
+
+@torch.no_grad()
+def draw(
+    model: WorldModel, example: Example, config: ObjectiveConfig, generator: torch.Generator
+) -> Prediction:
+    """The example's frame as a dream draws it: in one step, from pure noise."""
+    context, _ = build_context(model, example, config, generator)
+    batch, device = len(example.target), example.target.device
+    noise = torch.randn((batch, *model.latent_shape), generator=generator).to(device)
+    one = torch.ones(batch, device=device)
+    return model.denoise(noise, one, 0 * one, context)
+
+
+def lesson(model: WorldModel, prediction: Prediction, example: Example, weight: Tensor | None) -> Tensor:
+    """The heads' loss on a frame that was drawn; `weight` `[B]` of rows."""
+    assert model.heads is not None
+    return heads_loss(model.heads(prediction.features), example.signals, example.told, weight)

@@ -1,0 +1,189 @@
+"""Signals: what rewards and ends are made of, as one row of numbers a tick.
+
+`from_columns` takes them from the game's state or a recording's columns, `to_state` puts a row back
+under the game's names. Rows are float32 [..., S] in the order of `SIGNALS`; what is not known is nan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Row = NDArray[np.float32]
+Kind = Literal["flag", "value", "circle", "choice", "event"]
+
+LOGS = (7, 13, 15, 26)
+"""Block ids of wood in `worldsim/Voxel-v0`: oak, birch, spruce and acacia logs."""
+OUT_OF_REACH = 6.0
+"""The target distance, in blocks, where no block is in reach (4.5 to its face)."""
+SLOTS = 9
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One number a tick.
+
+    A flag is 0 or 1 and lasts; an event is 1 in the tick it happens; a circle runs from 0 to 1 and over;
+    a choice is one of `SLOTS`.
+    """
+
+    name: str
+    kind: Kind
+    scale: float = 1.0
+    """Brings it to the order of one."""
+    low: float = 0.0
+    high: float = 1.0
+
+
+TABLE: tuple[Signal, ...] = (
+    Signal("on_ground", "flag"),
+    Signal("in_water", "flag"),
+    Signal("contact", "flag"),
+    Signal("break_progress", "value"),
+    Signal("health", "value", 20.0, high=20.0),
+    Signal("time_of_day", "circle"),
+    Signal("slot", "choice", 8.0, high=8.0),
+    Signal("broke", "event"),  # a block
+    Signal("broke_log", "event"),  # a block of wood
+    Signal("placed", "event"),
+    Signal("hurt", "event"),
+    Signal("damage", "value", 20.0, high=20.0),  # points of health lost this tick
+    Signal("dead", "event"),
+    Signal("aimed", "flag"),  # a block is in reach of the crosshair
+    Signal("target_distance", "value", OUT_OF_REACH, high=OUT_OF_REACH),  # eye to its centre, in blocks
+    Signal("held", "value", 64.0, high=64.0),  # how many of the item in hand
+)
+"""The first seven are states of the player that the first worlds know as well."""
+SIGNALS: tuple[str, ...] = tuple(signal.name for signal in TABLE)
+PLACE: dict[str, int] = {name: i for i, name in enumerate(SIGNALS)}
+SCALE: tuple[float, ...] = tuple(signal.scale for signal in TABLE)
+FIRST = 7
+"""How many of them worlds without heads, and their training, know."""
+
+
+def told_by(count: int) -> tuple[str, ...]:
+    """The signals that a dream tells whose rows have `count` entries: all, or the first and what follows from them."""
+    return SIGNALS if count == len(SIGNALS) else (*SIGNALS[:count], "dead")
+
+
+def from_state(state: Mapping[str, Any], before: Mapping[str, Any] | None = None) -> Row:
+    """The signals [S] of a state, the game's or a dream's.
+
+    Args:
+        state: as in `info["state"]`; any entry may be missing.
+        before: the state a tick earlier: it says which block was broken.
+    """
+    return _rows(_batch(state), None if before is None else _batch(before), 1)[0]
+
+
+def from_states(state: Mapping[str, Any], before: Mapping[str, Any] | None = None, *, count: int) -> Row:
+    """Signals [N, S] of N worlds whose states are gathered, as vector envs do it: arrays [N, ...]."""
+    return _rows(_flat(state), None if before is None else _flat(before), count)
+
+
+def from_columns(columns: Mapping[str, NDArray[Any]]) -> Row | None:
+    """Signals [n, S] of an episode's columns [n, ...], one row a frame; None if no column is of use."""
+    if not known(columns):
+        return None
+    now = {name: np.asarray(column) for name, column in columns.items() if np.asarray(column).dtype.kind in "biuf"}
+    before = {name: np.concatenate([column[:1], column[:-1]]) for name, column in now.items()}
+    return _rows(now, before, len(next(iter(now.values()))))
+
+
+def known(names: Iterable[str]) -> bool:
+    """Whether columns of these names tell any signal."""
+    return any(name in _SOURCES for name in names)
+
+
+def to_state(row: NDArray[Any]) -> dict[str, Any]:
+    """A row, of all signals or the first seven, under the names of the game's state.
+
+    Flags are told as bools. "events" has probabilities in [0, 1]: "broken", "log" (a broken block of
+    wood), "placed", "hurt", "dead"; and "damage", the points expected.
+    """
+    values = {name: float(value) for name, value in zip(SIGNALS, row)}
+    state: dict[str, Any] = {name: np.bool_(values[name] > 0.5) for name in ("on_ground", "in_water", "contact")}
+    for name in ("break_progress", "health", "time_of_day"):
+        state[name] = np.float32(values[name])
+    state["slot"] = np.int32(round(values["slot"]))
+    if len(row) < len(TABLE):
+        return state
+    state["aimed"] = np.bool_(values["aimed"] > 0.5)
+    for name in ("target_distance", "held"):
+        state[name] = np.float32(values[name])
+    state["events"] = {theirs: np.float32(values[ours]) for theirs, ours in _EVENTS.items()}
+    return state
+
+
+def in_range(rows: NDArray[Any]) -> Row:
+    """Rows with every entry in its range; time of day is taken round."""
+    count = rows.shape[-1]
+    low, high = (np.array([getattr(s, end) for s in TABLE[:count]], np.float32) for end in ("low", "high"))
+    turned = np.array(rows, np.float32)
+    turned[..., PLACE["time_of_day"]] %= 1.0
+    return np.clip(turned, low, high)
+
+
+_EVENTS = {
+    "broken": "broke", "log": "broke_log", "placed": "placed", "hurt": "hurt", "dead": "dead", "damage": "damage",
+}  # fmt: skip
+_SOURCES = (*SIGNALS[:FIRST], "target", "counts", *(f"events.{name}" for name in _EVENTS))
+
+Columns = Mapping[str, NDArray[Any]]
+
+
+def _rows(now: Columns, before: Columns | None, count: int) -> Row:
+    rows = np.full((count, len(TABLE)), np.nan, np.float32)
+
+    def put(name: str, values: Any) -> None:
+        rows[:, PLACE[name]] = values
+
+    for name in (*SIGNALS[:FIRST], "aimed", "target_distance", "held"):
+        if name in now:
+            put(name, now[name])
+    if "target" in now:
+        seen = now["target"][:, 3] > 0
+        put("aimed", seen)
+        if "pose" in now:
+            away = np.linalg.norm(now["target"][:, :3] + 0.5 - now["pose"][:, :3], axis=1)
+            put("target_distance", np.where(seen, np.minimum(away, OUT_OF_REACH), OUT_OF_REACH))
+    if "counts" in now and "slot" in now:
+        put("held", np.take_along_axis(now["counts"], now["slot"].astype(np.int64)[:, None], 1)[:, 0])
+    if "health" in now:
+        put("dead", now["health"] <= 0)
+    for theirs, ours in _EVENTS.items():
+        if f"events.{theirs}" in now:  # a number of the game, a probability of a dream
+            value = now[f"events.{theirs}"]
+            put(ours, value if ours == "damage" else np.minimum(value, 1))
+    if "events.hurt" not in now and "events.damage" in now:
+        put("hurt", now["events.damage"] > 0)
+    if "events.log" not in now and "events.broken" in now:
+        put("broke_log", _logs(now["events.broken"], before, count))
+    return rows
+
+
+def _logs(broken: NDArray[Any], before: Columns | None, count: int) -> Row:
+    """Whether what broke was wood: the block that was aimed at before; nan where that is not known."""
+    if before is None or "target" not in before:
+        return np.where(broken > 0, np.nan, 0.0).astype(np.float32)
+    wood = np.isin(before["target"][:, 3], LOGS)
+    return np.asarray((broken > 0) & wood, np.float32)
+
+
+def _flat(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Columns of a state: nested events as "events.broken", and so on; words are left out."""
+    columns: dict[str, NDArray[Any]] = {}
+    for name, value in state.items():
+        if isinstance(value, Mapping):
+            columns |= {f"{name}.{inner}": column for inner, column in _flat(value).items()}
+        elif not isinstance(value, str) and np.asarray(value).dtype.kind in "biuf":
+            columns[name] = np.asarray(value)
+    return columns
+
+
+def _batch(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    return {name: column[None] for name, column in _flat(state).items()}
