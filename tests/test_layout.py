@@ -28,7 +28,9 @@ BARE = (
 )  # fmt: skip
 """Files (by prefix) that need no more than torch, numpy, einops, numba, safetensors and tqdm."""
 
-LEAVES = ("actions", "atomic", "config", "errors", "locate", "png", "registry", "seeding", "signals", "strict", "tasks")
+LEAVES = (
+    "actions", "atomic", "config", "errors", "locate", "png", "registry", "seeding", "signals", "strict", "tasks",
+)  # fmt: skip
 ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/actions.py": ("errors",),
     "worldsim/errors.py": (),

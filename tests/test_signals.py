@@ -11,7 +11,17 @@ from worldsim import registry
 from worldsim.actions import ACTION_SIZE, INDEX
 from worldsim.evaluate.scenario import Scenario
 from worldsim.evaluate.twin import play
-from worldsim.signals import FIRST, OUT_OF_REACH, PLACE, SIGNALS, from_columns, from_state, from_states, in_range, to_state
+from worldsim.signals import (
+    FIRST,
+    OUT_OF_REACH,
+    PLACE,
+    SIGNALS,
+    from_columns,
+    from_state,
+    from_states,
+    in_range,
+    to_state,
+)
 
 
 def state(**changes: Any) -> dict[str, Any]:
@@ -86,6 +96,16 @@ def test_a_dreams_belief_has_the_games_names_and_comes_back() -> None:
     assert told["time_of_day"] == pytest.approx(0.2) and told["slot"] == 3
     assert told["events"]["broken"] == pytest.approx(0.3) and told["events"]["log"] == pytest.approx(0.2)
     again = from_state(told)
-    for name in ("broke", "broke_log", "placed", "hurt", "damage", "dead", "held", "target_distance", "health"):
+    for name in (
+        "broke",
+        "broke_log",
+        "placed",
+        "hurt",
+        "damage",
+        "dead",
+        "held",
+        "target_distance",
+        "health",
+    ):
         assert get(again, name) == pytest.approx(get(row, name)), name
     assert set(to_state(row[:FIRST])) == set(SIGNALS[:FIRST])

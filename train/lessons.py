@@ -1,4 +1,4 @@
-"""Lessons of the heads alone: the world is frozen, so that one costs a frame's forward pass and next to nothing more."""
+"""Lessons of the heads alone: the world is frozen, so that one costs little more than drawing a frame."""
 
 from __future__ import annotations
 

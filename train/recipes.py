@@ -15,7 +15,6 @@ from .critic import CriticConfig
 from .examples import ExampleConfig
 from .objective import ObjectiveConfig
 
-
 HEADS = HeadsConfig(width=192)
 """What a trained world is given by `only=heads`, if it has none."""
 
@@ -100,14 +99,16 @@ def small() -> Recipe:
     """Minutes on a CPU: a quarter of the shipped frame's pixels, where recipes are compared (docs/experiments.md)."""
     d = DenoiserConfig(height=48, width=80, channels=64, blocks=1, attention=1, cond=192)
     return Recipe(
-        model=WorldModelConfig(d, MotionConfig(channels=32, cond=64, sense=64), HEADS), minutes=20.0, engines=8, memory_mb=120,
-        rollout_after=200, warmup=100, preview_minutes=5.0,
+        model=WorldModelConfig(d, MotionConfig(channels=32, cond=64, sense=64), HEADS),
+        minutes=20.0, engines=8, memory_mb=120, rollout_after=200, warmup=100, preview_minutes=5.0,
     )  # fmt: skip
 
 
 def cpu() -> Recipe:
     """Hours on a laptop: 160x96 frames, the size that ships."""
-    return Recipe(model=WorldModelConfig(DenoiserConfig(channels=96), MotionConfig(sense=192), HEADS), minutes=240.0)
+    return Recipe(
+        model=WorldModelConfig(DenoiserConfig(channels=96), MotionConfig(sense=192), HEADS), minutes=240.0
+    )
 
 
 def gpu() -> Recipe:

@@ -95,9 +95,7 @@ class Referee:
             self._records[place] = Record(memory[0], 0, info["state"])
             info["task"] = self._told(memory, pose)
 
-    def judge(
-        self, which: Which, infos: Sequence[dict[str, Any]], terminated: NDArray[np.bool_]
-    ) -> Ruling:
+    def judge(self, which: Which, infos: Sequence[dict[str, Any]], terminated: NDArray[np.bool_]) -> Ruling:
         """Judge one tick in some worlds.
 
         Args:
@@ -120,7 +118,9 @@ class Referee:
             self._records[place] = Record(memory[i], int(ticks[i]), info["state"])
             info["task"] = self._told(memory[i : i + 1], pose[i : i + 1])
             if doubtful[i]:
-                info.setdefault("reason", f"uncertainty {info['uncertainty']:.1f} above {self.max_uncertainty:g}")
+                info.setdefault(
+                    "reason", f"uncertainty {info['uncertainty']:.1f} above {self.max_uncertainty:g}"
+                )
         ended = np.asarray(terminated, np.bool_) | done | dead(signals)
         return Ruling(rewards, ended, doubtful | (ticks >= self.limit))
 

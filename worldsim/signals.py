@@ -77,7 +77,8 @@ def from_state(state: Mapping[str, Any], before: Mapping[str, Any] | None = None
         state: as in `info["state"]`; any entry may be missing.
         before: the state a tick earlier: it says which block was broken.
     """
-    return _rows(_batch(state), None if before is None else _batch(before), 1)[0]
+    row: Row = _rows(_batch(state), None if before is None else _batch(before), 1)[0]
+    return row
 
 
 def from_states(state: Mapping[str, Any], before: Mapping[str, Any] | None = None, *, count: int) -> Row:
@@ -89,7 +90,11 @@ def from_columns(columns: Mapping[str, NDArray[Any]]) -> Row | None:
     """Signals [n, S] of an episode's columns [n, ...], one row a frame; None if no column is of use."""
     if not known(columns):
         return None
-    now = {name: np.asarray(column) for name, column in columns.items() if np.asarray(column).dtype.kind in "biuf"}
+    now = {
+        name: np.asarray(column)
+        for name, column in columns.items()
+        if np.asarray(column).dtype.kind in "biuf"
+    }
     before = {name: np.concatenate([column[:1], column[:-1]]) for name, column in now.items()}
     return _rows(now, before, len(next(iter(now.values()))))
 
@@ -106,7 +111,9 @@ def to_state(row: NDArray[Any]) -> dict[str, Any]:
     wood), "placed", "hurt", "dead"; and "damage", the points expected.
     """
     values = {name: float(value) for name, value in zip(SIGNALS, row)}
-    state: dict[str, Any] = {name: np.bool_(values[name] > 0.5) for name in ("on_ground", "in_water", "contact")}
+    state: dict[str, Any] = {
+        name: np.bool_(values[name] > 0.5) for name in ("on_ground", "in_water", "contact")
+    }
     for name in ("break_progress", "health", "time_of_day"):
         state[name] = np.float32(values[name])
     state["slot"] = np.int32(round(values["slot"]))

@@ -1,7 +1,7 @@
 """A task in any env of worldsim, game or dream: reward, termination and truncation apart.
 
-    env = TaskEnv(gymnasium.make("worldsim/Dream-v0"), "collect", max_uncertainty=40)
-    env = TaskEnv(gymnasium.make("worldsim/Voxel-v0"), reward=lambda frame, info: float(frame.mean()) / 255)
+env = TaskEnv(gymnasium.make("worldsim/Dream-v0"), "collect", max_uncertainty=40)
+env = TaskEnv(gymnasium.make("worldsim/Voxel-v0"), reward=lambda frame, info: float(frame.mean()) / 255)
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Free:
         """Nothing to remember."""
         return np.zeros((len(pose), 0))
 
-    def judge(self, memory: Floats, signals: Floats, pose: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    def judge(
+        self, memory: Floats, signals: Floats, pose: Floats
+    ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
         """Nothing to gain."""
         return memory, np.zeros(len(pose)), np.zeros(len(pose), np.bool_)
 
@@ -87,7 +89,9 @@ class TaskEnv(gymnasium.Wrapper[Any, Any, Any, Any]):
         super().__init__(env)
         for name, function in (("reward", reward), ("terminated", terminated)):
             if function is not None and not callable(function):
-                raise ConfigError(f"{name}: got {type(function).__name__}, expected a function of frame and info")
+                raise ConfigError(
+                    f"{name}: got {type(function).__name__}, expected a function of frame and info"
+                )
         chosen = Free() if task is None else task
         self.referee = Referee(chosen, limit=limit, max_uncertainty=max_uncertainty)
         self.task = self.referee.task

@@ -29,7 +29,7 @@ LEAST = 0.1
 
 
 class Task(Protocol):
-    """What a task is; another one is a frozen dataclass with these and a line in `TASKS`."""
+    """What a task is; another one is a frozen dataclass with these, and known by name with a line in `TASKS`."""
 
     name: ClassVar[str]
     text: ClassVar[str]
@@ -38,8 +38,10 @@ class Task(Protocol):
     """The signals that it asks for."""
     options: ClassVar[dict[str, Any]]
     """Reset options that it wants of the game."""
-    limit: int
-    """Ticks after which an episode is truncated."""
+
+    @property
+    def limit(self) -> int:
+        """Ticks after which an episode is truncated."""
 
     def begin(self, pose: Floats, rng: np.random.Generator) -> Floats:
         """What is remembered of N episodes that begin at `pose` [N, 5]: [N, K]."""
@@ -109,7 +111,7 @@ class Beacon:
         return np.concatenate([memory[:, :2], left[:, None]], 1), reward, there
 
     def tell(self, memory: Floats, pose: Floats) -> Told:
-        """"goal" [N, 2]: blocks to the right and ahead of the player."""
+        """The "goal" [N, 2]: blocks to the right and ahead of the player."""
         x, z = (memory[:, :2] - pose[:, [0, 2]]).T
         sine, cosine = np.sin(np.deg2rad(pose[:, 3])), np.cos(np.deg2rad(pose[:, 3]))
         return {"goal": np.stack([-cosine * x - sine * z, cosine * z - sine * x], 1)}
@@ -169,7 +171,7 @@ class Dry:
         """A tick out of water is a twentieth of a point."""
         wet = get(signals, "in_water") > 0.5
         ticks = np.where(wet, memory[:, 0] + 1, 0.0)
-        return ticks[:, None], SECOND * ~wet, ticks >= self.patience
+        return ticks[:, None], np.where(wet, 0.0, SECOND), ticks >= self.patience
 
     def tell(self, memory: Floats, pose: Floats) -> Told:
         """Nothing that can't be seen."""
@@ -197,10 +199,11 @@ class Night:
         """Sunrise counts after a second of it, since a dream may take a flash for the sun."""
         time = get(signals, "time_of_day")
         day = (time >= 0.25) & (time < 0.75)
-        was = np.maximum(memory[:, 0], ~day)
+        was: Floats = np.maximum(memory[:, 0], np.where(day, 0.0, 1.0))
         light = np.where(day & (was > 0), memory[:, 1] + 1, 0.0)
         lost = get(signals, "damage") * (get(signals, "hurt") >= LEAST)
-        return np.stack([was, light], 1), SECOND - lost / 10, light >= 20
+        worth: Floats = SECOND - lost / 10
+        return np.stack([was, light], 1), worth, light >= 20
 
     def tell(self, memory: Floats, pose: Floats) -> Told:
         """Nothing that can't be seen."""

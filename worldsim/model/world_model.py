@@ -20,8 +20,8 @@ from worldsim.actions import CAMERA
 from worldsim.errors import ConfigError
 from worldsim.model.camera import decode_depth, encode_depth
 from worldsim.model.denoiser import Context, Denoiser, DenoiserConfig, Inputs, Prediction
-from worldsim.model.heads import Heads, HeadsConfig, read, read_first
 from worldsim.model.fill import composite, go_on, pull_push
+from worldsim.model.heads import Heads, HeadsConfig, read, read_first
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.references import References, View, look
 from worldsim.model.tokenizer import build_tokenizer
