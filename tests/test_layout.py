@@ -34,6 +34,9 @@ LEAVES = (
 ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/actions.py": ("errors",),
     "worldsim/errors.py": (),
+    "worldsim/signals.py": (),
+    "worldsim/tasks.py": ("errors", "signals"),
+    "worldsim/referee.py": ("errors", "signals", "tasks"),
     "worldsim/config.py": ("errors",),
     "worldsim/registry.py": ("errors",),
     "worldsim/data/": (*LEAVES, "data"),

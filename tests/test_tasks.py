@@ -123,10 +123,11 @@ def test_a_tower_and_a_block_are_paid_in_the_game() -> None:
     slot = int(np.argmax(info["state"]["counts"] > 0))
     env.step({**noop(), f"hotbar.{slot + 1}": 1})
     up = {**noop(), "jump": 1, "use": 1, "camera": np.array([10, 0], np.float32)}
-    paid = [env.step(up)[1] for _ in range(120)]
-    assert sum(paid) >= 1 and all(
-        reward == pytest.approx(round(reward), abs=0.02) for reward in paid if reward > 0.5
-    )
+    paid, done = 0.0, False
+    while not done:
+        _, reward, terminated, truncated, info = env.step(up)
+        paid, done = paid + reward, terminated or truncated
+    assert terminated and paid == pytest.approx(4, abs=0.3) and info["task"]["height"] == pytest.approx(paid)
 
 
 @pytest.fixture(scope="module")

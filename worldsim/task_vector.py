@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from worldsim.errors import ConfigError
 from worldsim.referee import Referee
+from worldsim.signals import SIGNALS
 from worldsim.tasks import Task
 from worldsim.vector_info import gather
 
@@ -29,7 +30,7 @@ class TaskVectorEnv(VectorWrapper):
         autoreset_mode: SAME_STEP, or DISABLED to reset by `reset_mask` oneself.
 
     Raises:
-        UsageError: no such task.
+        UsageError: no such task, or worlds that do not tell what it needs.
         ConfigError: another autoreset mode, or a limit out of range.
     """
 
@@ -52,6 +53,7 @@ class TaskVectorEnv(VectorWrapper):
         if autoreset_mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
             raise ConfigError(f"autoreset_mode: got {autoreset_mode}, expected SAME_STEP or DISABLED")
         self.referee = Referee(task, count=env.num_envs, limit=limit, max_uncertainty=max_uncertainty)
+        self.referee.check_told(getattr(env.unwrapped, "signals", SIGNALS))
         self._mode = autoreset_mode
         self.metadata = {**env.metadata, "autoreset_mode": autoreset_mode}
         self._dreams = False
