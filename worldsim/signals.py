@@ -90,11 +90,7 @@ def from_columns(columns: Mapping[str, NDArray[Any]]) -> Row | None:
     """Signals [n, S] of an episode's columns [n, ...], one row a frame; None if no column is of use."""
     if not known(columns):
         return None
-    now = {
-        name: np.asarray(column)
-        for name, column in columns.items()
-        if np.asarray(column).dtype.kind in "biuf"
-    }
+    now = _flat(columns)
     before = {name: np.concatenate([column[:1], column[:-1]]) for name, column in now.items()}
     return _rows(now, before, len(next(iter(now.values()))))
 
@@ -126,19 +122,11 @@ def to_state(row: NDArray[Any]) -> dict[str, Any]:
     return state
 
 
-def in_range(rows: NDArray[Any]) -> Row:
-    """Rows with every entry in its range; time of day is taken round."""
-    count = rows.shape[-1]
-    low, high = (np.array([getattr(s, end) for s in TABLE[:count]], np.float32) for end in ("low", "high"))
-    turned = np.array(rows, np.float32)
-    turned[..., PLACE["time_of_day"]] %= 1.0
-    return np.clip(turned, low, high)
-
-
 _EVENTS = {
     "broken": "broke", "log": "broke_log", "placed": "placed", "hurt": "hurt", "dead": "dead", "damage": "damage",
 }  # fmt: skip
 _SOURCES = (*SIGNALS[:FIRST], "target", "counts", *(f"events.{name}" for name in _EVENTS))
+_TOLD = ("pose", "aimed", "target_distance", "held")
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -182,14 +170,10 @@ def _logs(broken: NDArray[Any], before: Columns | None, count: int) -> Row:
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Columns of a state: nested events as "events.broken", and so on; words are left out."""
-    columns: dict[str, NDArray[Any]] = {}
-    for name, value in state.items():
-        if isinstance(value, Mapping):
-            columns |= {f"{name}.{inner}": column for inner, column in _flat(value).items()}
-        elif not isinstance(value, str) and np.asarray(value).dtype.kind in "biuf":
-            columns[name] = np.asarray(value)
-    return columns
+    """The columns of a state that signals are made of: nested events as "events.broken", and so on."""
+    events = {f"events.{name}": value for name, value in state.get("events", {}).items()}
+    columns = {**state, **events}
+    return {name: np.asarray(columns[name]) for name in (*_SOURCES, *_TOLD) if name in columns}
 
 
 def _batch(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
