@@ -24,7 +24,7 @@ from worldsim.checkpoint import load_checkpoint
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import ConfigError
 from worldsim.model.denoiser import Features
-from worldsim.model.heads import EVENT_WEIGHT, Heads, HeadsConfig, heads_loss, read
+from worldsim.model.heads import _SIZES, EVENT_WEIGHT, Heads, HeadsConfig, heads_loss, read
 from worldsim.signals import PLACE, SCALE, SIGNALS, TABLE
 from worldsim.sim.env import DreamEnv
 from worldsim.sim.simulator import Simulator, SimulatorConfig
@@ -51,6 +51,7 @@ def truth(batch: int, seed: int = 1) -> torch.Tensor:
             rows[:, i] = rng.random(batch) < (0.1 if signal.kind == "event" else 0.5)
         if signal.kind == "choice":
             rows[:, i] = rng.integers(0, 9, batch)
+    rows[:, PLACE["broke_log"]] = rows[:, PLACE["broke"]] * rows[:, PLACE["wood"]]
     return torch.from_numpy(rows).float()
 
 
@@ -72,7 +73,7 @@ def test_what_was_learnt_is_read_in_the_games_units() -> None:
 
 
 def test_events_are_told_as_often_as_they_happen() -> None:
-    raw = torch.nn.Parameter(torch.zeros(1, 25))
+    raw = torch.nn.Parameter(torch.zeros(1, sum(_SIZES)))
     happens = torch.zeros(1000, len(TABLE))
     happens[:40, PLACE["broke"]] = 1
     optimizer = torch.optim.Adam([raw], 0.1)
@@ -80,7 +81,9 @@ def test_events_are_told_as_often_as_they_happen() -> None:
         optimizer.zero_grad()
         heads_loss(raw.expand(1000, -1), happens, torch.ones_like(happens)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    assert float(read(raw)[0, PLACE["broke"]].detach()) == pytest.approx(0.04, abs=0.005)
+    told = read(raw.detach())[0]
+    assert float(told[PLACE["broke"]]) == pytest.approx(0.04, abs=0.005)
+    assert float(told[PLACE["broke_log"]]) == pytest.approx(float(told[PLACE["broke"]] * told[PLACE["wood"]]))
     assert EVENT_WEIGHT > 1
 
 

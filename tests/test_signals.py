@@ -89,7 +89,7 @@ def test_columns_are_states_one_below_the_other() -> None:
 
 
 def test_a_dreams_belief_has_the_games_names_and_comes_back() -> None:
-    row = np.array([0.9, 0.2, 0.1, 0.4, 20, 0.2, 3, 0.3, 0.2, 0.1, 0.05, 0.5, 0.01, 0.8, 2.5, 12])
+    row = np.array([0.9, 0.2, 0.1, 0.4, 20, 0.2, 3, 0.3, 0.2, 0.1, 0.05, 0.5, 0.01, 0.8, 2.5, 12, 0.5])
     told = to_state(row)
     assert told["on_ground"] and not told["in_water"] and told["health"] == 20
     assert told["time_of_day"] == pytest.approx(0.2) and told["slot"] == 3

@@ -17,12 +17,12 @@ from .objective import ObjectiveConfig, build_context
 
 _EVENTFUL = 12.0
 """How much more often ticks of an event, and those next to them, are drawn than others."""
-_EVENTS = [PLACE[signal.name] for signal in TABLE if signal.kind == "event"]
+_RARE = [*(PLACE[signal.name] for signal in TABLE if signal.kind == "event"), PLACE["wood"]]
 
 
 def draw_ticks(clips: ClipTensors, first: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Ticks `[B]` from `first` on, rare events drawn more often, and weights `[B]` that make up for it."""
-    happens = (clips.signals[:, :, _EVENTS] * clips.told[:, :, _EVENTS]).amax(2)
+    """Ticks `[B]` from `first` on, events and wood in reach drawn more often, and weights `[B]` that make up for it."""
+    happens = (clips.signals[:, :, _RARE] * clips.told[:, :, _RARE]).amax(2)
     weight = 1 + _EVENTFUL * F.max_pool1d(happens[:, None], 5, 1, 2)[:, 0].cpu()
     weight[:, :first] = 0
     t = torch.multinomial(weight, 1, generator=generator)[:, 0]

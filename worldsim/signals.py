@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Row = NDArray[np.float32]
-Kind = Literal["flag", "value", "circle", "choice", "event"]
+Kind = Literal["flag", "value", "circle", "choice", "event", "joint"]
 
 LOGS = (7, 13, 15, 26)
 """Block ids of wood in `worldsim/Voxel-v0`: oak, birch, spruce and acacia logs."""
@@ -28,7 +28,7 @@ class Signal:
     """One number a tick.
 
     A flag is 0 or 1 and lasts; an event is 1 in the tick it happens; a circle runs from 0 to 1 and over;
-    a choice is one of `SLOTS`.
+    a choice is one of `SLOTS`. A joint event is too rare to be learnt by itself: it is that others meet.
     """
 
     name: str
@@ -48,7 +48,7 @@ TABLE: tuple[Signal, ...] = (
     Signal("time_of_day", "circle"),
     Signal("slot", "choice", 8.0, high=8.0),
     Signal("broke", "event"),  # a block
-    Signal("broke_log", "event"),  # a block of wood
+    Signal("broke_log", "joint"),  # a block of wood: broke, and what was aimed at is wood
     Signal("placed", "event"),
     Signal("hurt", "event"),
     Signal("damage", "value", 20.0, high=20.0),  # points of health lost this tick
@@ -56,6 +56,7 @@ TABLE: tuple[Signal, ...] = (
     Signal("aimed", "flag"),  # a block is in reach of the crosshair
     Signal("target_distance", "value", OUT_OF_REACH, high=OUT_OF_REACH),  # eye to its centre, in blocks
     Signal("held", "value", 64.0, high=64.0),  # how many of the item in hand
+    Signal("wood", "flag"),  # what was in reach a tick earlier is wood
 )
 """The first seven are states of the player that the first worlds know as well."""
 SIGNALS: tuple[str, ...] = tuple(signal.name for signal in TABLE)
@@ -92,7 +93,9 @@ def from_columns(columns: Mapping[str, NDArray[Any]]) -> Row | None:
         return None
     now = _flat(columns)
     before = {name: np.concatenate([column[:1], column[:-1]]) for name, column in now.items()}
-    return _rows(now, before, len(next(iter(now.values()))))
+    rows = _rows(now, before, len(next(iter(now.values()))))
+    rows[0, PLACE["wood"]] = np.nan  # nothing was before it
+    return rows
 
 
 def known(names: Iterable[str]) -> bool:
@@ -126,7 +129,7 @@ _EVENTS = {
     "broken": "broke", "log": "broke_log", "placed": "placed", "hurt": "hurt", "dead": "dead", "damage": "damage",
 }  # fmt: skip
 _SOURCES = (*SIGNALS[:FIRST], "target", "counts", *(f"events.{name}" for name in _EVENTS))
-_TOLD = ("pose", "aimed", "target_distance", "held")
+_TOLD = ("pose", "aimed", "target_distance", "held", "wood")
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -156,17 +159,18 @@ def _rows(now: Columns, before: Columns | None, count: int) -> Row:
             put(ours, value if ours == "damage" else np.minimum(value, 1))
     if "events.hurt" not in now and "events.damage" in now:
         put("hurt", now["events.damage"] > 0)
+    wood = _wood(now, before, count)
+    put("wood", wood)
     if "events.log" not in now and "events.broken" in now:
-        put("broke_log", _logs(now["events.broken"], before, count))
+        put("broke_log", np.where(now["events.broken"] > 0, wood, 0.0))
     return rows
 
 
-def _logs(broken: NDArray[Any], before: Columns | None, count: int) -> Row:
-    """Whether what broke was wood: the block that was aimed at before; nan where that is not known."""
+def _wood(now: Columns, before: Columns | None, count: int) -> Row:
+    """Whether what was aimed at a tick earlier is wood; nan where that is not known."""
     if before is None or "target" not in before:
-        return np.where(broken > 0, np.nan, 0.0).astype(np.float32)
-    wood = np.isin(before["target"][:, 3], LOGS)
-    return np.asarray((broken > 0) & wood, np.float32)
+        return np.asarray(now.get("wood", np.full(count, np.nan)), np.float32)
+    return np.isin(before["target"][:, 3], LOGS).astype(np.float32)
 
 
 def _flat(state: Mapping[str, Any]) -> dict[str, NDArray[Any]]:

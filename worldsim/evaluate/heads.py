@@ -54,7 +54,7 @@ def measure(rollouts: Sequence[Rollout], probes: Probes | None) -> Section:
     truth = [r.twin.signals for r in told]
     figures: list[Figure] = []
     for i, signal in enumerate(TABLE):
-        if signal.kind == "event":
+        if signal.kind in ("event", "joint"):
             figures += _event(signal, i, told, truth)
         elif signal.name != "damage":  # of which there is next to none in any tick
             figures += _state(signal, i, told, truth)

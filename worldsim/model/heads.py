@@ -15,13 +15,13 @@ from torch.nn import functional as F
 
 from worldsim.model.denoiser import DenoiserConfig, Features
 from worldsim.model.layers import channel_norm
-from worldsim.signals import SCALE, SLOTS, TABLE, Kind
+from worldsim.signals import PLACE, SCALE, SLOTS, TABLE, Kind
 
 EVENT_WEIGHT = 16.0
 """How much more a tick with an event weighs in training than one without."""
 _UNIT = 0.2
 """Of values, about the deviation of a scaled one: brings errors to the order of one."""
-_OUTPUTS: dict[Kind, int] = {"flag": 1, "value": 1, "event": 1, "circle": 2, "choice": SLOTS}
+_OUTPUTS: dict[Kind, int] = {"flag": 1, "value": 1, "event": 1, "circle": 2, "choice": SLOTS, "joint": 0}
 _SIZES = [_OUTPUTS[signal.kind] for signal in TABLE]
 
 
@@ -95,10 +95,13 @@ def read(raw: Tensor) -> Tensor:
             columns.append((part[:, 0] - math.log(EVENT_WEIGHT)).sigmoid())
         elif signal.kind == "choice":
             columns.append(part.argmax(1).float())
+        elif signal.kind == "joint":
+            columns.append(torch.zeros_like(raw[:, 0]))
         elif signal.kind == "circle":
             columns.append(torch.atan2(part[:, 0], part[:, 1]) / (2 * math.pi) % 1.0)
         else:
             columns.append((part[:, 0] * _UNIT * signal.scale).clamp(signal.low, signal.high))
+    columns[PLACE["broke_log"]] = columns[PLACE["broke"]] * columns[PLACE["wood"]]
     return torch.stack(columns, 1)
 
 
@@ -128,6 +131,8 @@ def heads_loss(raw: Tensor, signals: Tensor, told: Tensor, weight: Tensor | None
 
 def _loss(kind: Kind, raw: Tensor, true: Tensor, scale: float) -> Tensor:
     """`[B]`; `true` in the game's units."""
+    if kind == "joint":
+        return torch.zeros_like(true)
     if kind == "choice":
         return F.cross_entropy(raw, true.round().long().clamp(0, SLOTS - 1), reduction="none")
     if kind == "circle":
