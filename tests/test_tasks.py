@@ -51,6 +51,13 @@ def test_a_dream_is_paid_by_probability_and_not_for_decimals() -> None:
     assert rewards == pytest.approx([0.3, 0.6, 0])
 
 
+def test_shaping_lends_and_takes_back() -> None:
+    aims, cracks = {"wood": 1.0}, {"wood": 1.0, "break_progress": 0.5}
+    rewards, _ = play(Collect(shaping=0.4), [aims, cracks, {"wood": 1.0, "broke_log": 1}, {}])
+    assert rewards == pytest.approx([0.2, 0.1, 1 - 0.1, -0.2])
+    assert sum(rewards) == pytest.approx(1)  # what is left is the log
+
+
 def test_the_way_to_the_beacon_pays_once() -> None:
     task = Beacon(distance=10)
     walk = [(0, 2, z, 0, 0) for z in (2.0, 5.0, 3.0, 9.0)]
