@@ -106,7 +106,7 @@ def known(names: Iterable[str]) -> bool:
 def to_state(row: NDArray[Any]) -> dict[str, Any]:
     """A row, of all signals or the first seven, under the names of the game's state.
 
-    Flags are told as bools. "events" has probabilities in [0, 1]: "broken", "log" (a broken block of
+    Flags are told as bools, but "wood" as a probability. "events" has probabilities in [0, 1]: "broken", "log" (a broken block of
     wood), "placed", "hurt", "dead"; and "damage", the points expected.
     """
     values = {name: float(value) for name, value in zip(SIGNALS, row)}
@@ -119,7 +119,7 @@ def to_state(row: NDArray[Any]) -> dict[str, Any]:
     if len(row) < len(TABLE):
         return state
     state["aimed"] = np.bool_(values["aimed"] > 0.5)
-    for name in ("target_distance", "held"):
+    for name in ("target_distance", "held", "wood"):
         state[name] = np.float32(values[name])
     state["events"] = {theirs: np.float32(values[ours]) for theirs, ours in _EVENTS.items()}
     return state
