@@ -260,6 +260,21 @@ def test_many_worlds_are_judged_as_each_alone() -> None:
     envs.close()
 
 
+def test_a_dream_and_a_game_begin_again_as_the_task_wants(world: Path) -> None:
+    dreams = gymnasium.make_vec(
+        "worldsim/Dream-v0", num_envs=2, vectorization_mode="sync", world=world, precision="float32",
+        vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
+    )  # fmt: skip
+    for envs in (TaskVectorEnv(vector(2), "night", limit=1), TaskVectorEnv(dreams, "night", limit=1)):
+        envs.reset(seed=1)
+        still = {name: np.stack([np.asarray(value)] * 2) for name, value in noop().items()}
+        _, _, _, truncated, info = envs.step(still)
+        assert truncated.all() and info["_final_info"].all()
+        time = info["state"].get("time_of_day")
+        assert time is None or time == pytest.approx([0.2, 0.2], abs=1e-3)
+        envs.close()
+
+
 def test_the_env_inside_must_not_reset_itself() -> None:
     inner = gymnasium.make_vec(
         "worldsim/Voxel-v0", num_envs=1, vectorization_mode="sync", width=64, height=48

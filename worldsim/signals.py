@@ -106,8 +106,8 @@ def known(names: Iterable[str]) -> bool:
 def to_state(row: NDArray[Any]) -> dict[str, Any]:
     """A row, of all signals or the first seven, under the names of the game's state.
 
-    Flags are told as bools, but "wood" as a probability. "events" has probabilities in [0, 1]: "broken", "log" (a broken block of
-    wood), "placed", "hurt", "dead"; and "damage", the points expected.
+    Flags are told as bools, but "wood" as a probability. "events" has probabilities in [0, 1]: "broken", "log"
+    (a broken block of wood), "placed", "hurt", "dead"; and "damage", the points expected.
     """
     values = {name: float(value) for name, value in zip(SIGNALS, row)}
     state: dict[str, Any] = {

@@ -56,7 +56,7 @@ class TaskVectorEnv(VectorWrapper):
         self.referee.check_told(getattr(env.unwrapped, "signals", SIGNALS))
         self._mode = autoreset_mode
         self.metadata = {**env.metadata, "autoreset_mode": autoreset_mode}
-        self._dreams = False
+        self._wanted = {} if _generated(env) else dict(self.referee.task.options)
 
     def reset(
         self, *, seed: Any = None, options: Mapping[str, Any] | None = None
@@ -87,10 +87,8 @@ class TaskVectorEnv(VectorWrapper):
     def _reset(
         self, seed: Any, options: dict[str, Any], which: NDArray[np.int64]
     ) -> tuple[Any, list[dict[str, Any]]]:
-        wanted = {} if self._dreams else self.referee.task.options
-        obs, info = self.env.reset(seed=seed, options={**wanted, **options} or None)
+        obs, info = self.env.reset(seed=seed, options={**self._wanted, **options} or None)
         infos = scatter(info, self.num_envs)
-        self._dreams = any(bool(one.get("generated")) for one in infos)
         self.referee.begin(which, [infos[i] for i in which])
         return obs, infos
 
@@ -110,6 +108,13 @@ def scatter(info: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
         for i in np.flatnonzero(told):
             infos[i][name] = column[i]
     return infos
+
+
+def _generated(env: VectorEnv) -> bool:
+    """Whether the worlds are dreams, whose clock nobody sets."""
+    inside = env.unwrapped
+    scalar = getattr(inside, "envs", [inside])[0]
+    return bool(getattr(getattr(scalar, "unwrapped", scalar), "generated", False))
 
 
 def _at(obs: Any, world: int) -> Any:
