@@ -90,7 +90,7 @@ def _state(signal: Signal, i: int, told: Sequence[Rollout], truth: Sequence[Row]
             "lower",
             note="" if np.isfinite(errors).any() else "not told",
         ),
-        mean(f"copied_{signal.name}", copied, unit, note="anchor: the last given value"),
+        mean(f"copied_{signal.name}", copied, unit, "lower", note="anchor: the last given value"),
     ]
 
 
@@ -167,13 +167,11 @@ def _reward(task: Task, told: Sequence[Rollout], truth: Sequence[Row]) -> list[F
     note = f"the game pays {np.mean(paid):.2f} an episode" if np.isfinite(errors).any() else "not told"
     return [
         mean(f"error_{task.name}", errors, "points", "lower", note=note),
-        mean(f"copied_{task.name}", paid, "points", note="anchor: nothing is paid"),
+        mean(f"copied_{task.name}", paid, "points", "lower", note="anchor: nothing is paid"),
     ]
 
 
-def total(
-    task: Task, begin: Row, signals: Row, pose: Row
-) -> float:
+def total(task: Task, begin: Row, signals: Row, pose: Row) -> float:
     """What a task pays over n ticks, until it is done."""
     memory = task.begin(begin[None].astype(np.float64), np.random.default_rng(0))
     result = 0.0
