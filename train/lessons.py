@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.denoiser import Prediction
-from worldsim.model.heads import heads_loss
+from worldsim.model.heads import Heads, Seen, heads_loss
 from worldsim.model.world_model import WorldModel
 from worldsim.signals import PLACE, TABLE
 
@@ -43,7 +43,32 @@ def draw(
     return model.denoise(noise, one, 0 * one, context)
 
 
-def lesson(model: WorldModel, prediction: Prediction, example: Example, weight: Tensor | None) -> Tensor:
-    """The heads' loss on a frame that was drawn; `weight` `[B]` of rows."""
-    assert model.heads is not None
-    return heads_loss(model.heads(prediction.features), example.signals, example.told, weight)
+class Lessons:
+    """What the frozen world made of the last frames, to be learnt from many times: drawing them is what takes long."""
+
+    def __init__(self, heads: Heads, size: int) -> None:
+        self.heads, self.size = heads, size
+        self.count, self._next = 0, 0
+        self._kept: dict[str, Tensor] = {}
+
+    def add(self, prediction: Prediction, example: Example, weight: Tensor | None) -> None:
+        """Keep B frames; the oldest go."""
+        fresh = {name: part.half() for name, part in vars(self.heads.look(prediction.features)).items()}
+        fresh |= {"signals": example.signals, "told": example.told}
+        fresh["weight"] = torch.ones_like(example.told[:, 0]) if weight is None else weight
+        batch = len(example.told)
+        for name, part in fresh.items():
+            if name not in self._kept:
+                self._kept[name] = part.new_zeros((self.size, *part.shape[1:]))
+            places = (self._next + torch.arange(batch, device=part.device)) % self.size
+            self._kept[name][places] = part
+        self._next = (self._next + batch) % self.size
+        self.count = min(self.count + batch, self.size)
+
+    def loss(self, batch: int, generator: torch.Generator) -> Tensor:
+        """The heads' loss on `batch` of the frames that are kept."""
+        picks = torch.randint(0, self.count, (batch,), generator=generator)
+        rows = {name: part[picks.to(part.device)] for name, part in self._kept.items()}
+        signals, told, weight = (rows.pop(name) for name in ("signals", "told", "weight"))
+        seen = Seen(**{name: part.float() for name, part in rows.items()})
+        return heads_loss(self.heads.tell(seen), signals, told, weight)

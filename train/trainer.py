@@ -23,7 +23,7 @@ from .adversary import Adversary
 from .clips import ClipTensors
 from .ema import EMA
 from .examples import Example, build_example, continuing
-from .lessons import draw, draw_ticks, lesson
+from .lessons import Lessons, draw, draw_ticks
 from .moments import build_moment, eventful, moment_loss
 from .objective import Outcome, world_loss
 from .recipes import Recipe
@@ -56,6 +56,7 @@ class WorldTrainer:
         self.dtype = choose_precision(recipe.precision, device)
         self.step_count, self.frames_seen, self.bad_steps = 0, 0, 0
         self.long: ClipTensors | None = None
+        self.lessons: Lessons | None = None
         self.long_t = torch.zeros(0, dtype=torch.long)
         self.adversary = Adversary(recipe.critic, self.model.usable) if recipe.critic.pull > 0 else None
         if recipe.compile:
@@ -83,11 +84,7 @@ class WorldTrainer:
         if self.recipe.only != "heads":
             motion = self._moments(clips)
             losses = {**losses, "loss": losses.get("loss", 0.0) + motion, "motion": motion}
-        norm = self._clip()
-        if self._finite(losses, norm):
-            self.optimizer.step()
-            self.ema.update()
-        self.optimizer.zero_grad(set_to_none=True)
+        norm = self._update(losses)
         self.step_count += 1
         self.frames_seen += frames * len(clips)
         return {**losses, "grad_norm": norm, "learning_rate": rate}
@@ -127,11 +124,24 @@ class WorldTrainer:
         example = self._example(tensors, t, looked_at=True)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             drawn = draw(self.model, example, self.recipe.objective, self.generator)
-            loss = lesson(self.model, drawn, example, weight)
-        loss.backward()  # type: ignore[no-untyped-call]
         if weight is None:
             self._write(tensors, t, drawn, example)
-        return {"loss": float(loss.detach())}
+        return {"loss": self._learn(drawn, example, weight)}
+
+    def _learn(self, drawn: Prediction, example: Example, weight: Tensor | None) -> float:
+        """Update the heads on this frame and earlier ones, and leave the gradients of a last time; the mean loss."""
+        assert self.model.heads is not None
+        if self.lessons is None:
+            self.lessons = Lessons(self.model.heads, max(self.recipe.lessons, len(example.told)))
+        self.lessons.add(drawn, example, weight)
+        total = 0.0
+        for k in range(self.recipe.repeats):
+            loss = self.lessons.loss(4 * len(example.told), self.generator)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach()) / self.recipe.repeats
+            if k < self.recipe.repeats - 1:
+                self._update({"loss": float(loss.detach())})
+        return total
 
     def _fresh(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
         """A few consecutive frames from somewhere in fresh clips."""
@@ -247,6 +257,15 @@ class WorldTrainer:
         # Only one-frame passes can be shortcuts: their share is raised by as much as those are fewer.
         share = o.shortcut * sum(self.recipe.rollout) / max(self.recipe.rollout[0], 1e-3)
         return self.step_count >= o.shortcut_after and draw < share
+
+    def _update(self, losses: dict[str, float]) -> float:
+        """Descend along the gradients that are there; returns their norm."""
+        norm = self._clip()
+        if self._finite(losses, norm):
+            self.optimizer.step()
+            self.ema.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm
 
     def _clip(self) -> float:
         """Clip gradients; the heads' by themselves, so that the picture's steps don't depend on them."""

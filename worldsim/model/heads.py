@@ -39,6 +39,20 @@ class HeadsConfig:
     """Side of the outermost patch around the crosshair, in cells."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What heads look at, normalised and without a gradient: what training of the heads alone keeps of a frame."""
+
+    inner: Tensor
+    """`[B, D, h, w]`."""
+    crosshair: Tensor
+    """`[B, E, p, p]`."""
+    hud: Tensor
+    """`[B, E, s, W]`."""
+    cond: Tensor
+    """`[B, cond]`."""
+
+
 class Heads(nn.Module):
     """A perceptron on all innermost cells, the outermost ones at the crosshair and over the HUD, and the conditioning.
 
@@ -69,20 +83,28 @@ class Heads(nn.Module):
         self.out = nn.Linear(config.width, sum(_SIZES))
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, features: Features) -> Tensor:
-        """Raw outputs `[B, n]`; `read` makes signals of them. No gradient reaches the features."""
+    def look(self, features: Features) -> Seen:
+        """The parts of the features that are read. No gradient reaches them."""
         inner, outer = channel_norm(features.inner.detach()), channel_norm(features.outer.detach())
         top, left = (self.rows - self.patch) // 2, (self.columns - self.patch) // 2
         near = outer[:, :, top : top + self.patch, left : left + self.patch]
-        seen = [
-            self.squeeze_inner(inner).flatten(1),
-            self.squeeze_crosshair(near).flatten(1),
-            self.squeeze_hud(outer[:, :, -self.strip :]).flatten(1),
-            inner.mean((2, 3)),
-            features.cond.detach(),
+        return Seen(inner, near, outer[:, :, -self.strip :], features.cond.detach())
+
+    def tell(self, seen: Seen) -> Tensor:
+        """Raw outputs `[B, n]`; `read` makes signals of them."""
+        parts = [
+            self.squeeze_inner(seen.inner).flatten(1),
+            self.squeeze_crosshair(seen.crosshair).flatten(1),
+            self.squeeze_hud(seen.hud).flatten(1),
+            seen.inner.mean((2, 3)),
+            seen.cond,
         ]
-        out: Tensor = self.out(self.hidden(torch.cat(seen, 1))).float()
+        out: Tensor = self.out(self.hidden(torch.cat(parts, 1))).float()
         return out
+
+    def forward(self, features: Features) -> Tensor:
+        """Raw outputs `[B, n]` of the features of a frame."""
+        return self.tell(self.look(features))
 
 
 def read(raw: Tensor) -> Tensor:
