@@ -44,7 +44,10 @@ def draw(
 
 
 class Lessons:
-    """What the frozen world made of the last frames, to be learnt from many times: drawing them is what takes long."""
+    """What the frozen world made of the last frames, to be learnt from many times: drawing them is what takes long.
+
+    A resumed run begins without them.
+    """
 
     def __init__(self, heads: Heads, size: int) -> None:
         self.heads, self.size = heads, size
