@@ -17,6 +17,8 @@ from .objective import ObjectiveConfig, build_context
 
 _EVENTFUL = 12.0
 """How much more often ticks of an event, and those next to them, are drawn than others."""
+_DROPPED = 0.3
+"""Share of features left out: frames that teach many times would else be learnt by heart."""
 _RARE = [*(PLACE[signal.name] for signal in TABLE if signal.kind == "event"), PLACE["wood"]]
 
 
@@ -73,5 +75,11 @@ class Lessons:
         picks = torch.randint(0, self.count, (batch,), generator=generator)
         rows = {name: part[picks.to(part.device)] for name, part in self._kept.items()}
         signals, told, weight = (rows.pop(name) for name in ("signals", "told", "weight"))
-        seen = Seen(**{name: part.float() for name, part in rows.items()})
+        seen = Seen(**{name: _thinned(part.float(), generator) for name, part in rows.items()})
         return heads_loss(self.heads.tell(seen), signals, told, weight)
+
+
+def _thinned(features: Tensor, generator: torch.Generator) -> Tensor:
+    """Features with some left out and the others larger (dropout, Srivastava et al. 2014)."""
+    kept = torch.rand(features.shape, generator=generator) >= _DROPPED
+    return features * kept.to(features.device) / (1 - _DROPPED)

@@ -33,7 +33,7 @@ class Recipe:
     """Who says whether what it invents looks like the game."""
     only: Literal["all", "motion", "heads"] = "all"
     """What is trained: everything, or the motion head or the heads of the game's signals alone, which is cheap."""
-    repeats: int = 8
+    repeats: int = 4
     """Updates of the heads a frame that is drawn for them, if they are trained alone."""
     lessons: int = 2048
     """Frames that they learn from, the last ones; 80 KB each at the shipped size."""

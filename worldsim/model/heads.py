@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from worldsim.model.denoiser import DenoiserConfig, Features
 from worldsim.model.layers import channel_norm
-from worldsim.signals import PLACE, SCALE, SLOTS, TABLE, Kind
+from worldsim.signals import PLACE, SLOTS, TABLE, Kind
 
 EVENT_WEIGHT = 16.0
 """How much more a tick with an event weighs in training than one without."""
@@ -129,10 +129,8 @@ def read(raw: Tensor) -> Tensor:
 
 def read_first(scaled: Tensor) -> Tensor:
     """The first signals `[B, 7]` as a world without heads tells them, in the game's units."""
-    count = scaled.shape[1]
-    values = scaled * torch.tensor(SCALE[:count], device=scaled.device)
-    high = torch.tensor([signal.high for signal in TABLE[:count]], device=scaled.device)
-    return torch.minimum(values.clamp(min=0.0), high)
+    columns = zip(TABLE, scaled.unbind(1))
+    return torch.stack([(part * signal.scale).clamp(signal.low, signal.high) for signal, part in columns], 1)
 
 
 def heads_loss(raw: Tensor, signals: Tensor, told: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -162,7 +160,5 @@ def _loss(kind: Kind, raw: Tensor, true: Tensor, scale: float) -> Tensor:
         return (raw - torch.stack([angle.sin(), angle.cos()], 1)).pow(2).sum(1)
     if kind == "value":  # squared: what is told is the mean, so that sums over an episode come out right
         return (raw[:, 0] - true / scale / _UNIT).pow(2)
-    weight = raw.new_tensor(EVENT_WEIGHT if kind == "event" else 1.0)
-    return F.binary_cross_entropy_with_logits(
-        raw[:, 0], true.clamp(0, 1), pos_weight=weight, reduction="none"
-    )
+    weight, chance = EVENT_WEIGHT if kind == "event" else 1.0, true.clamp(0, 1)
+    return weight * chance * F.softplus(-raw[:, 0]) + (1 - chance) * F.softplus(raw[:, 0])
