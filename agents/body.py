@@ -94,7 +94,7 @@ class Body:
             *place, self.target = target.tolist()
             self.place = tuple(place)
         self.wall_ticks = self.wall_ticks + 1 if self.walled() else 0
-        self.broken = bool(events and events.get("broken"))
+        self.broken = bool(events and events.get("broken", 0) > 0.5)  # a dream tells a probability
 
     def walled(self) -> bool:
         """True when the view is filled by a block right before the eyes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from worldsim.checkpoint import save_checkpoint
 from worldsim.config import to_json
 from worldsim.data.episode import ClipBatch
 from worldsim.model.denoiser import DenoiserConfig
+from worldsim.model.heads import HeadsConfig
 from worldsim.model.motion import MotionConfig
 from worldsim.model.tokenizer import TokenizerConfig
 from worldsim.model.world_model import WorldModel, WorldModelConfig
+from worldsim.signals import SIGNALS
 from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
 
 H, W = 48, 64
@@ -21,6 +24,7 @@ TINY = WorldModelConfig(
     DenoiserConfig(height=H, width=W, channels=16, blocks=1, attention=1, head_size=16, cond=32),
     MotionConfig(width=32),
 )
+HEADED = replace(TINY, heads=HeadsConfig(width=16, cells=4, detail=2, crosshair=2))
 LATENT = WorldModelConfig(
     DenoiserConfig(
         height=H, width=W, channels=16, multipliers=(1, 2), blocks=1, attention=1, head_size=16, cond=32,
@@ -53,15 +57,15 @@ def tiny_clips(batch: int = 2, length: int = 12, *, seed: int = 0) -> ClipBatch:
         actions=actions,
         depth=(rng.random((batch, length, H, W)) * 20 + 1).astype(np.float16),
         pose=np.cumsum(steps, 1).astype(np.float32),
-        signals=rng.random((batch, length, 7)).astype(np.float32),
+        signals=rng.random((batch, length, len(SIGNALS))).astype(np.float32),
         captions=("a forest at noon",) * batch,
     )
 
 
-def save_tiny_world(folder: Path, *, seeds: int = 3) -> Path:
+def save_tiny_world(folder: Path, *, seeds: int = 3, config: WorldModelConfig = TINY) -> Path:
     """A checkpoint with seed frames that `worldsim/Dream-v0` can open."""
-    model = tiny_model()
-    save_checkpoint(folder, model.state_dict(), to_json(TINY), info={"step": 1, "frames": 2})
+    model = tiny_model(config)
+    save_checkpoint(folder, model.state_dict(), to_json(config), info={"step": 1, "frames": 2})
     clips = tiny_clips(seeds, 3)
     assert clips.depth is not None and clips.pose is not None
     moments = Seeds(clips.frames, clips.depth, clips.pose, clips.actions[:, 1:], np.array(clips.captions))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from model_fakes import TINY, tiny_clips, tiny_model
+from model_fakes import HEADED, TINY, tiny_clips, tiny_model
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from worldsim.train import preview
@@ -54,12 +54,13 @@ def _empty(like: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.usefixtures("made_up")
-def test_no_operation_mixes_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    model: Any = tiny_model()
+@pytest.mark.parametrize(("config", "only"), [(TINY, "all"), (HEADED, "all"), (HEADED, "heads")])
+def test_no_operation_mixes_devices(monkeypatch: pytest.MonkeyPatch, config: Any, only: Any) -> None:
+    model: Any = tiny_model(config)
     with FakeTensorMode(allow_non_fake_inputs=True):
         with pytest.raises(RuntimeError, match="device"):
             torch.ones(3, device=DEVICE) + torch.ones(3)
-        recipe = Recipe(model=TINY, batch=2, clip=12, precision="float32")
+        recipe = Recipe(model=config, only=only, batch=2, clip=12, lessons=4, precision="float32")
         trainer = WorldTrainer(recipe, elsewhere(model), seed=0, device=DEVICE)
         monkeypatch.setattr(trainer, "_draw_rollout", lambda: 2)
         for shortcut in (False, True):

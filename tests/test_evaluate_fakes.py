@@ -99,6 +99,23 @@ def test_fakes_that_say_the_same_of_every_frame_do_not_know() -> None:
     assert section.figure("error_to_doubt").value > 2
 
 
+def test_fakes_heads() -> None:
+    oracle, frozen = found("heads", "oracle"), found("heads", "frozen")
+    for name in ("on_ground", "contact", "health", "time_of_day", "slot", "target_distance", "held"):
+        assert oracle.figure(f"error_{name}").value == 0, name
+        copied = frozen.figure(f"copied_{name}").value
+        assert frozen.figure(f"error_{name}").value == pytest.approx(copied), "it repeats what it was shown"
+    assert frozen.figure("error_on_ground").value > 0
+    happened = [f.name for f in oracle.figures if f.name.startswith("f1_") and not isnan(f.value)]
+    assert happened, "the explorer breaks or places something"
+    for name in happened:
+        assert oracle.figure(name).value == 1 and frozen.figure(name).value < 0.5
+        assert oracle.figure(name.replace("f1", "auroc")).value == 1
+    assert oracle.figure("error_beacon").value == 0 < frozen.figure("error_beacon").value
+    assert frozen.figure("error_beacon").value == pytest.approx(frozen.figure("copied_beacon").value)
+    assert oracle.figure("error_tower").value == oracle.figure("error_dry").value == 0
+
+
 def test_fakes_latency() -> None:
     section = found("latency", "oracle")
     assert 0 < section.figure("frame_ms").value < 100 and section.figure("frame_ms").count == 4

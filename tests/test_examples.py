@@ -21,6 +21,7 @@ LINES = {
     "dream_random.py": "--world WORLD --ticks 8 --every 2 --out OUT/dream.png",
     "train_tiny_world.py": "--out OUT/tiny " + " ".join(f"--set {change}" for change in TINY.split()),
     "evaluate_world.py": "--world WORLD --episodes 2 --frames 6 --out OUT/report",
+    "tasks.py": "--env worldsim/Voxel-v0 --tasks beacon dry --episodes 1 --limit 20",
     "custom_policy.py": "--world WORLD --ticks 12",
     "vector_random.py": "--env worldsim/Dream-v0 --world WORLD --num-envs 2 --steps 8 --episode 3",
 }

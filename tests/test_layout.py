@@ -28,12 +28,18 @@ BARE = (
 )  # fmt: skip
 """Files (by prefix) that need no more than torch, numpy, einops, numba, safetensors and tqdm."""
 
-LEAVES = ("actions", "atomic", "config", "errors", "locate", "packed", "png", "registry", "seeding", "strict")
+LEAVES = (
+    "actions", "atomic", "config", "errors", "locate", "packed", "png", "registry", "seeding", "signals", "strict",
+    "tasks",
+)  # fmt: skip
 ENVIRONMENTS = ("action_sets", "vector_env", "vector_options", "vector_state")
 """What scalar and vector envs share, on top of Gymnasium."""
 ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/actions.py": ("errors",),
     "worldsim/errors.py": (),
+    "worldsim/signals.py": (),
+    "worldsim/tasks.py": ("errors", "signals"),
+    "worldsim/referee.py": ("errors", "signals", "tasks"),
     "worldsim/config.py": ("errors",),
     "worldsim/registry.py": ("errors",),
     "worldsim/codec/": ("actions", "codec", "errors"),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from worldsim.data.episode import ClipBatch
 from worldsim.model.camera import to_yaw_frame
 from worldsim.model.grounding import SHRINK, agreement, shrink
 from worldsim.model.retrieval import shrink_depth
 from worldsim.model.tokenizer import frames_to_float
+from worldsim.signals import SCALE
 from worldsim.text import embed_captions
-
-SIGNAL_SCALE = (1.0, 1.0, 1.0, 1.0, 20.0, 1.0, 8.0)
-"""What each of `episode.SIGNALS` is divided by."""
 
 
 class ClipTensors:
@@ -31,8 +30,9 @@ class ClipTensors:
         self.depth_blocks = torch.from_numpy(clips.depth).to(device)
         self.pose = torch.from_numpy(clips.pose).to(device)
         self.actions = torch.from_numpy(clips.actions).to(device)
-        scale = torch.tensor(SIGNAL_SCALE, device=device)
-        self.signals = torch.from_numpy(clips.signals).to(device) / scale
+        signals = torch.from_numpy(clips.signals).to(device) / torch.tensor(SCALE, device=device)
+        # Finite, since they are saved with a run: what is not known is 0 and marked as not told.
+        self.told, self.signals = signals.isfinite().to(torch.uint8), signals.nan_to_num(0.0)
         self.captions = torch.from_numpy(embed_captions(list(clips.captions))).to(device)
         self.rows = torch.arange(len(self.frames), device=device)
         self.true_frames, self.true_depth = self.frames, self.depth_blocks
@@ -53,6 +53,11 @@ class ClipTensors:
         clips.device = device
         for name, value in state.items():
             setattr(clips, name, value.to(device))
+        if "told" not in state:  # of a run that knew the first signals alone
+            clips.told = torch.ones_like(clips.signals, dtype=torch.uint8)
+            clips.told, clips.signals = (
+                F.pad(part, (0, len(SCALE) - part.shape[-1])) for part in (clips.told, clips.signals)
+            )
         return clips
 
     def renew(self, rows: Tensor, fresh: ClipTensors) -> None:

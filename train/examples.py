@@ -65,7 +65,9 @@ class Example:
     depth: Tensor
     """`[B, 1, H, W]` in blocks."""
     signals: Tensor
-    """`[B, S]` scaled."""
+    """`[B, S]` scaled, see `worldsim.signals`."""
+    told: Tensor
+    """`[B, S]`, 1 where a signal is known."""
     grounding: Tensor
     """`[B, 1, H, W]` in [0, 1]: how far each pixel follows from what the references truly show."""
 
@@ -104,6 +106,7 @@ def build_example(
         target=target,
         depth=clips.true_depth[clips.rows, t].float().unsqueeze(1),
         signals=clips.signals[clips.rows, t],
+        told=clips.told[clips.rows, t].float(),
         grounding=torch.maximum(ground, held.mask),
     )
 

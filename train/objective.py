@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth
 from worldsim.model.denoiser import Context, Prediction
+from worldsim.model.heads import heads_loss
 from worldsim.model.noise import add_noise, loss_weight, sample_levels
 from worldsim.model.references import corrupt
 from worldsim.model.world_model import WorldModel
@@ -49,7 +50,9 @@ class ObjectiveConfig:
     spread: float = 0.05
     """Weight of the expected-error head."""
     signals: float = 0.1
-    """Weight of the game signals."""
+    """Weight of the first game signals, see `DenoiserConfig.signals`."""
+    heads: float = 1.0
+    """Weight of the heads: they read the network and don't pull at it, so it decides their pace alone."""
     motion: float = 0.5
     """Weight of the motion head."""
     motion_noise: float = 0.02
@@ -87,7 +90,7 @@ def world_loss(
         shortcut: learn a large step from two half steps.
     """
     device, batch = example.target.device, len(example.target)
-    context, clean = _context(model, example, config, generator)
+    context, clean = build_context(model, example, config, generator)
     target = model.tokenizer.encode(example.target)
     noise = torch.randn(target.shape, generator=generator).to(device)
     if shortcut:
@@ -104,7 +107,7 @@ def world_loss(
     )
 
 
-def _context(
+def build_context(
     model: WorldModel, example: Example, config: ObjectiveConfig, generator: torch.Generator
 ) -> tuple[Context, Tensor]:
     """The context with noise on the references, and for which worlds `[B]` the newest one has none."""
@@ -171,8 +174,25 @@ def _losses(
         "frame": (weight * (error.pow(2) + config.l1 * error.abs())).mean(),
         "depth": config.depth * (trusted * (prediction.depth - true_depth).abs()).mean(),
         "spread": config.spread * (prediction.spread - off).abs().mean(),
-        "signals": config.signals * (prediction.signals - example.signals).pow(2).mean(),
+        "signals": config.signals * _first_signals(prediction, example),
+        **_heads(model, example, prediction, config),
     }
+
+
+def _first_signals(prediction: Prediction, example: Example) -> Tensor:
+    count = prediction.signals.shape[1]
+    off = (prediction.signals - example.signals[:, :count]).pow(2)
+    return (off * example.told[:, :count]).mean()
+
+
+def _heads(
+    model: WorldModel, example: Example, prediction: Prediction, config: ObjectiveConfig
+) -> dict[str, Tensor]:
+    """The heads' loss, where the model has them."""
+    if model.heads is None:
+        return {}
+    told = model.heads(prediction.features)
+    return {"heads": config.heads * heads_loss(told, example.signals, example.told)}
 
 
 def _changed(context: Context, target: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from worldsim.model.denoiser import DenoiserConfig
+from worldsim.model.heads import HeadsConfig
 from worldsim.model.motion import MotionConfig
 from worldsim.model.tokenizer import TokenizerConfig
 from worldsim.model.world_model import WorldModelConfig
@@ -13,6 +14,9 @@ from worldsim.model.world_model import WorldModelConfig
 from .critic import CriticConfig
 from .examples import ExampleConfig
 from .objective import ObjectiveConfig
+
+HEADS = HeadsConfig(width=192)
+"""What a trained world is given by `only=heads`, if it has none."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,12 @@ class Recipe:
     """What it is shown."""
     critic: CriticConfig = field(default_factory=CriticConfig)
     """Who says whether what it invents looks like the game."""
-    only: Literal["all", "motion"] = "all"
-    """What is trained: everything, or the motion head alone, which is cheap."""
+    only: Literal["all", "motion", "heads"] = "all"
+    """What is trained: everything, or the motion head or the heads of the game's signals alone, which is cheap."""
+    repeats: int = 4
+    """Updates of the heads a frame that is drawn for them, if they are trained alone."""
+    lessons: int = 2048
+    """Frames that they learn from, the last ones; 80 KB each at the shipped size."""
     moments: int = 2
     """Moments of each clip that an optimiser step teaches the motion head."""
     batch: int = 16
@@ -85,7 +93,7 @@ def debug() -> Recipe:
     """A minute on a CPU: small frames, a small network, every part exercised."""
     d = DenoiserConfig(height=48, width=80, channels=32, blocks=1, attention=1, head_size=32, cond=96)
     return Recipe(
-        model=WorldModelConfig(d, MotionConfig(width=128)),
+        model=WorldModelConfig(d, MotionConfig(width=128), HeadsConfig(width=64)),
         batch=8, clip=16, long_clip=32, rollout_after=20, warmup=20, minutes=1.0, workers=1, engines=4, memory_mb=40,
         preview_minutes=0.5, save_minutes=0.5, objective=ObjectiveConfig(shortcut_after=40),
     )  # fmt: skip
@@ -95,14 +103,14 @@ def small() -> Recipe:
     """Minutes on a CPU: a quarter of the shipped frame's pixels, where recipes are compared (docs/experiments.md)."""
     d = DenoiserConfig(height=48, width=80, channels=64, blocks=1, attention=1, cond=192)
     return Recipe(
-        model=WorldModelConfig(d, MotionConfig(width=128)), minutes=20.0, engines=8, memory_mb=120,
-        rollout_after=200, warmup=100, preview_minutes=5.0,
+        model=WorldModelConfig(d, MotionConfig(width=128), HEADS),
+        minutes=20.0, engines=8, memory_mb=120, rollout_after=200, warmup=100, preview_minutes=5.0,
     )  # fmt: skip
 
 
 def cpu() -> Recipe:
     """Hours on a laptop: 160x96 frames, the size that ships."""
-    return Recipe(model=WorldModelConfig(DenoiserConfig(channels=96)), minutes=240.0)
+    return Recipe(model=WorldModelConfig(DenoiserConfig(channels=96), MotionConfig(), HEADS), minutes=240.0)
 
 
 def gpu() -> Recipe:

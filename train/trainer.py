@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import NumericalError
 from worldsim.model.camera import encode_depth
+from worldsim.model.denoiser import Prediction
 from worldsim.model.tokenizer import float_to_frames
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.simulator import choose_precision
@@ -22,6 +23,7 @@ from .adversary import Adversary
 from .clips import ClipTensors
 from .ema import EMA
 from .examples import Example, build_example, continuing
+from .lessons import Lessons, draw, draw_ticks
 from .moments import build_moment, eventful, moment_loss
 from .objective import Outcome, world_loss
 from .recipes import Recipe
@@ -44,7 +46,7 @@ class WorldTrainer:
         self.recipe, self.device = recipe, device
         self.model = model.to(device)
         self.ema = EMA(self.model, lambda n: ema_decay(n, recipe.ema))
-        trained = [p for n, p in self.model.named_parameters() if not n.startswith("tokenizer.")]
+        trained = [p for n, p in self.model.named_parameters() if _is_trained(n, recipe)]
         self.optimizer = torch.optim.AdamW(
             trained, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=recipe.weight_decay,
             fused=device.type == "cuda",
@@ -54,6 +56,7 @@ class WorldTrainer:
         self.dtype = choose_precision(recipe.precision, device)
         self.step_count, self.frames_seen, self.bad_steps = 0, 0, 0
         self.long: ClipTensors | None = None
+        self.lessons: Lessons | None = None
         self.long_t = torch.zeros(0, dtype=torch.long)
         self.adversary = Adversary(recipe.critic, self.model.usable) if recipe.critic.pull > 0 else None
         if recipe.compile:
@@ -78,21 +81,20 @@ class WorldTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         losses, frames = self._frames(clips, draw_long)
-        motion = self._moments(clips)
-        losses = {**losses, "loss": losses.get("loss", 0.0) + motion, "motion": motion}
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
-        if self._finite(losses, float(norm)):
-            self.optimizer.step()
-            self.ema.update()
-        self.optimizer.zero_grad(set_to_none=True)
+        if self.recipe.only != "heads":
+            motion = self._moments(clips)
+            losses = {**losses, "loss": losses.get("loss", 0.0) + motion, "motion": motion}
+        norm = self._update(losses)
         self.step_count += 1
         self.frames_seen += frames * len(clips)
-        return {**losses, "grad_norm": float(norm), "learning_rate": rate}
+        return {**losses, "grad_norm": norm, "learning_rate": rate}
 
     def _frames(self, clips: ClipBatch, draw_long: DrawClips | None) -> tuple[dict[str, float], int]:
         """Losses of frames that are drawn, and how many a clip."""
         if self.recipe.only == "motion":
             return {}, self.recipe.moments
+        if self.recipe.only == "heads":
+            return self._lesson(clips, draw_long), 1
         return self._long_rollout(clips, draw_long) if self._goes_on() else self._fresh(clips)
 
     def _moments(self, clips: ClipBatch) -> float:
@@ -107,6 +109,38 @@ class WorldTrainer:
                 loss = o.motion * moment_loss(self.model, moment, o.past_noise, self.generator)
             (loss / self.recipe.moments).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) / self.recipe.moments
+        return total
+
+    def _lesson(self, clips: ClipBatch, draw_long: DrawClips | None) -> dict[str, float]:
+        """One frame for the heads, of a fresh clip or of the next moment of a long dream."""
+        if self._goes_on():
+            self._renew_long(clips, draw_long)
+            assert self.long is not None
+            tensors, t, weight = self.long, self.long_t.to(self.device), None
+            self.long_t = self.long_t + 1
+        else:
+            tensors = ClipTensors(clips, self.device)
+            t, weight = draw_ticks(tensors, _FIRST, self.generator)
+        example = self._example(tensors, t, looked_at=True)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            drawn = draw(self.model, example, self.recipe.objective, self.generator)
+        if weight is None:
+            self._write(tensors, t, drawn, example)
+        return {"loss": self._learn(drawn, example, weight)}
+
+    def _learn(self, drawn: Prediction, example: Example, weight: Tensor | None) -> float:
+        """Update the heads on this frame and earlier ones, and leave the gradients of a last time; the mean loss."""
+        assert self.model.heads is not None
+        if self.lessons is None:
+            self.lessons = Lessons(self.model.heads, max(self.recipe.lessons, len(example.told)))
+        self.lessons.add(drawn, example, weight)
+        total = 0.0
+        for k in range(self.recipe.repeats):
+            loss = self.lessons.loss(4 * len(example.told), self.generator)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach()) / self.recipe.repeats
+            if k < self.recipe.repeats - 1:
+                self._update({"loss": float(loss.detach())})
         return total
 
     def _fresh(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
@@ -159,11 +193,7 @@ class WorldTrainer:
         for k in range(frames):
             t = (start + k).to(self.device)
             looked_at = write_last or k < frames - 1
-            example = build_example(
-                tensors, t, continuing(self.recipe.examples) if looked_at else self.recipe.examples,
-                usable=self.model.usable, slots=self.recipe.model.denoiser.references,
-                history=self.recipe.model.denoiser.action_history, generator=self.generator,
-            )  # fmt: skip
+            example = self._example(tensors, t, looked_at)
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 outcome = world_loss(
                     self.model, example, self.recipe.objective, generator=self.generator,
@@ -175,10 +205,22 @@ class WorldTrainer:
             for name, part in {**{k: float(v.detach()) for k, v in parts.items()}, **lesson}.items():
                 sums[name] = sums.get(name, 0.0) + part / frames
             if looked_at:
-                with torch.no_grad():
-                    frame = float_to_frames(self.model.frame(outcome.latents.float()))
-                    tensors.write(t, frame, self.model.depth(outcome.prediction), example.grounding)
+                self._write(tensors, t, outcome.prediction, example)
         return sums
+
+    def _example(self, tensors: ClipTensors, t: Tensor, looked_at: bool) -> Example:
+        """What is shown for the frames `t`; `looked_at` ones are references of the next."""
+        d = self.recipe.model.denoiser
+        return build_example(
+            tensors, t, continuing(self.recipe.examples) if looked_at else self.recipe.examples,
+            usable=self.model.usable, slots=d.references, history=d.action_history, generator=self.generator,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def _write(self, tensors: ClipTensors, t: Tensor, drawn: Prediction, example: Example) -> None:
+        """Put a drawn frame where the true one stood, for the next to look back on."""
+        frame = float_to_frames(self.model.frame(drawn.latents.float()))
+        tensors.write(t, frame, self.model.depth(drawn), example.grounding)
 
     def _judge(
         self, example: Example, outcome: Outcome, real: ClipTensors | None
@@ -215,6 +257,22 @@ class WorldTrainer:
         # Only one-frame passes can be shortcuts: their share is raised by as much as those are fewer.
         share = o.shortcut * sum(self.recipe.rollout) / max(self.recipe.rollout[0], 1e-3)
         return self.step_count >= o.shortcut_after and draw < share
+
+    def _update(self, losses: dict[str, float]) -> float:
+        """Descend along the gradients that are there; returns their norm."""
+        norm = self._clip()
+        if self._finite(losses, norm):
+            self.optimizer.step()
+            self.ema.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def _clip(self) -> float:
+        """Clip gradients; the heads' by themselves, so that the picture's steps don't depend on them."""
+        heads = set() if self.model.heads is None else {id(p) for p in self.model.heads.parameters()}
+        parts = ([p for p in self.parameters if (id(p) in heads) == own] for own in (False, True))
+        norms = [float(nn.utils.clip_grad_norm_(part, self.recipe.grad_clip)) for part in parts if part]
+        return math.hypot(*norms)
 
     def _finite(self, losses: dict[str, float], norm: float) -> bool:
         if math.isfinite(norm) and all(math.isfinite(v) for v in losses.values()):
@@ -265,6 +323,10 @@ def seed_everything(seed: int) -> None:
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     random.seed(seed)
+
+
+def _is_trained(name: str, recipe: Recipe) -> bool:
+    return name.startswith("heads.") if recipe.only == "heads" else not name.startswith("tokenizer.")
 
 
 def _keyed(state: dict[str, Any]) -> dict[str, Any]:

@@ -37,13 +37,15 @@ from worldsim.training_state import load_training_state, save_training_state
 from . import preview
 from .ahead import Ahead, Source
 from .interrupt import Interrupt
-from .recipes import Recipe
+from .recipes import HEADS, Recipe
 from .schedule import Budget
 from .seeds import clip_seeds, record_seeds
 from .trainer import WorldTrainer, seed_everything
 
 WORLD_FOLDER, STATE_FOLDER = "world", "state"
 _SEEDS = 24
+_ADDED = ("heads.",)
+"""Parts that change nothing when they are new: a world that has none can be given them by --set."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,14 @@ def main(options: TrainOptions) -> Path:
     _check_folder(out, options)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
+    state = load_training_state(out / STATE_FOLDER) if options.resume else None
+    if state is not None:
+        recipe = _as_begun(recipe, state["recipe"])
     seed_everything(options.seed)
     trainer = WorldTrainer(recipe, _model(recipe, options), seed=options.seed, device=device)
     source = _source(recipe, options)
     seconds = 0.0
-    if options.resume:
-        state = load_training_state(out / STATE_FOLDER)
-        _check_recipe(recipe, state["recipe"])
+    if state is not None:
         trainer.load_state_dict(state["trainer"])
         source.load_state_dict(state["source"])
         seconds = float(state["seconds"])
@@ -258,6 +261,8 @@ def _recipe(options: TrainOptions) -> Recipe:
         config = load_checkpoint(find_world(options.init)).config
         recipe = replace(recipe, model=from_json(WorldModelConfig, config, f"--init {options.init}"))
     recipe = with_overrides(recipe, list(options.set))
+    if recipe.only == "heads" and not recipe.model.heads.width:
+        recipe = replace(recipe, model=replace(recipe.model, heads=HEADS))
     if options.steps is not None:
         recipe = replace(recipe, steps=options.steps, minutes=minutes)
     elif minutes is not None:
@@ -291,12 +296,18 @@ def _check_folder(out: Path, options: TrainOptions) -> None:
         raise UsageError("--data and --live: got both, expected one source of clips")
 
 
-def _check_recipe(recipe: Recipe, before: dict[str, Any]) -> None:
-    now = to_json(recipe)
-    if now["model"] != before["model"]:
+def _as_begun(recipe: Recipe, before: dict[str, Any]) -> Recipe:
+    """The recipe for the run's own model: one that was begun without heads goes on without them.
+
+    Raises:
+        ConfigError: the models differ otherwise.
+    """
+    model = from_json(WorldModelConfig, before["model"], "--resume")
+    if replace(recipe.model, heads=model.heads) != model:
         raise ConfigError(
             "--resume: the model of the recipe differs from the run's; resume with the same recipe"
         )
+    return replace(recipe, model=model)
 
 
 def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
@@ -305,7 +316,9 @@ def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
         load_into(model.tokenizer, load_checkpoint(options.tokenizer).tensors)
     model.tokenizer.requires_grad_(False)
     if options.init:
-        load_into(model, load_checkpoint(find_world(options.init)).tensors)
+        tensors = load_checkpoint(find_world(options.init)).tensors
+        added = {name: t for name, t in model.state_dict().items() if name.startswith(_ADDED)}
+        load_into(model, {**added, **tensors})
         return model
     d = recipe.model.denoiser
     if options.data is None:

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from worldsim.data.arrays import ArrayReader, read_depth
 from worldsim.data.cache import ArrayCache, default_cache
-from worldsim.data.episode import SIGNALS, Clip, ClipBatch, collate, led_to, stack_signals
+from worldsim.data.episode import Clip, ClipBatch, collate, led_to
 from worldsim.data.manifest import DEPTH, VIDEO, Manifest
 from worldsim.data.parts import open_checked, open_video, read_steps
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.video import VideoReader
 from worldsim.errors import DatasetError, UsageError
+from worldsim.signals import from_columns, known
 
 _OPEN = 200
 """Files that are open at a time; systems allow 1024 or so, and mapped arrays count."""
@@ -89,7 +90,7 @@ class ClipDataset:
         kept = [m for _, m in self._episodes]
         self._depth = all(m.depth for m in kept)
         self._pose = all("column.pose" in m.arrays for m in kept)
-        self._signals = all(f"column.{name}" in m.arrays for m in kept for name in SIGNALS)
+        self._signals = all(known(name.removeprefix("column.") for name in m.arrays) for m in kept)
         self._cache = None if cache is None else ArrayCache(self._cache_folder(cache), limit_gb=cache_gb)
         self._cache_at, self._cache_gb = cache, cache_gb
         self._others: dict[int, ClipDataset] = {}
@@ -193,7 +194,7 @@ class ClipDataset:
             self._steps[episode] = _Steps(
                 actions=led_to(actions),
                 pose=columns["pose"].astype(np.float32) if self._pose else None,
-                signals=stack_signals(columns) if self._signals else None,
+                signals=from_columns(columns) if self._signals else None,
                 captions=captions,
             )
         return self._steps[episode]

@@ -16,19 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.errors import DatasetError
+from worldsim.signals import SIGNALS as SIGNALS
+from worldsim.signals import from_columns
 
 FPS = 20
 SKY_DEPTH = 512.0
-SIGNALS: tuple[str, ...] = (
-    "on_ground",
-    "in_water",
-    "contact",
-    "break_progress",
-    "health",
-    "time_of_day",
-    "slot",
-)
-"""State entries that the model's heads may learn, in the order of `Clip.signals`."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,7 @@ class Episode:
             )
         window = slice(start, start + length)
         pose = self.columns.get("pose")
-        signals = stack_signals(self.columns)
+        signals = from_columns(self.columns)
         return Clip(
             frames=self.frames[window],
             actions=led_to(self.actions)[window],
@@ -99,7 +91,7 @@ class Clip:
 
     frames: uint8 [T, H, W, 3]. actions: float32 [T, A], `actions[t]` led to `frames[t]` (zeros at
     an episode's start). depth: float16 [T, H, W] or None. pose: float32 [T, 5] or None.
-    signals: float32 [T, 7] in the order of `SIGNALS`, or None. caption: that of the last frame.
+    signals: float32 [T, S], see `worldsim.signals`, or None. caption: that of the last frame.
     """
 
     frames: NDArray[np.uint8]
@@ -115,7 +107,7 @@ class ClipBatch:
     """`B` clips of one length: the arrays of `Clip` with a leading axis `B`.
 
     frames: uint8 [B, T, H, W, 3]. actions: float32 [B, T, A]. depth: float16 [B, T, H, W] or None.
-    pose: float32 [B, T, 5] or None. signals: float32 [B, T, 7] or None. captions: `B` lines.
+    pose: float32 [B, T, 5] or None. signals: float32 [B, T, S] or None. captions: `B` lines.
     """
 
     frames: NDArray[np.uint8]
@@ -132,13 +124,6 @@ class ClipBatch:
 def led_to(actions: NDArray[np.float32]) -> NDArray[np.float32]:
     """Shift actions [n, A] to [n+1, A]: entry `t` led to frame `t`; frame 0 has zeros."""
     return np.concatenate([np.zeros_like(actions, shape=(1, actions.shape[1])), actions])
-
-
-def stack_signals(columns: dict[str, NDArray[Any]]) -> NDArray[np.float32] | None:
-    """Gather the columns of `SIGNALS` as float32 [n, 7]; None if one is missing."""
-    if any(name not in columns for name in SIGNALS):
-        return None
-    return np.stack([columns[name].astype(np.float32) for name in SIGNALS], axis=1)
 
 
 def collate(clips: Sequence[Clip]) -> ClipBatch:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.actions import ACTION_SIZE
-from worldsim.data.episode import SIGNALS
+from worldsim.signals import from_state
 
 TRAINING_SEEDS = 1_000_000
 """Worlds for training have seeds from here on; those below 1000 are kept for evaluation."""
@@ -66,6 +66,7 @@ class GameStream:
         self._episode, self._left = -1, 0
         self._stagger = stagger
         self._state: dict[str, Any] = {}
+        self._before: dict[str, Any] | None = None
 
     @property
     def running(self) -> bool:
@@ -80,7 +81,7 @@ class GameStream:
         else:
             action = self.policy.act(self._state)
             self.engine.step(action)
-            self._state = self.engine.state()
+            self._before, self._state = self._state, self.engine.state()
         self._left -= 1
         return self._observe(action)
 
@@ -94,7 +95,7 @@ class GameStream:
             self._left, self._stagger = int(rng.integers(low // 2, high + 1)), False
         self.engine.reset(TRAINING_SEEDS + world)
         self.policy.reset(player)
-        self._state = self.engine.state()
+        self._before, self._state = None, self.engine.state()
 
     def _observe(self, action: NDArray[np.float32]) -> Tick:
         depth = None
@@ -109,7 +110,7 @@ class GameStream:
             depth=depth,
             action=action,
             pose=np.asarray(state.get("pose", np.zeros(5)), np.float32),
-            signals=np.array([float(state.get(name, 0.0)) for name in SIGNALS], np.float32),
+            signals=from_state(state, self._before),
             caption=str(state.get("caption", "")),
             episode=self._episode,
         )

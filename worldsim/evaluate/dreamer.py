@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from worldsim.evaluate.twin import Twin
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
+from worldsim.signals import SIGNALS
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
 from worldsim.sim.world import World, lower_precision
@@ -29,6 +30,8 @@ class Drawn:
     """`[B]` expected error of the frame in grey levels, if the dream says."""
     depth: NDArray[np.float16] | None = None
     """`[B, h, w]` blocks along the view axis as the dream believes them, of any size."""
+    signals: NDArray[np.float32] | None = None
+    """`[B, S]` what the dream believes of its player, see `worldsim.signals`; nan where it tells nothing."""
 
 
 class Dreamer(Protocol):
@@ -72,6 +75,7 @@ class WorldDreamer:
             torch.stack([w.newest.pose for w in self._worlds]).float().cpu().numpy(),
             np.array([np.nan if w.failed else w.uncertainty for w in self._worlds], np.float32),
             torch.stack([w.newest.depth[::2, ::2] for w in self._worlds]).half().cpu().numpy(),
+            np.stack([_told(w) for w in self._worlds]),
         )
 
     @torch.inference_mode()
@@ -94,3 +98,11 @@ class WorldDreamer:
             depth=torch.from_numpy(twin.depth[:n]),
             pose=torch.from_numpy(twin.pose[:n]),
         )
+
+
+def _told(world: WorldState) -> NDArray[np.float32]:
+    """All signals of one world, nan where it tells nothing."""
+    row = np.full(len(SIGNALS), np.nan, np.float32)
+    if world.signals is not None and not world.failed:
+        row[: len(world.signals)] = world.signals.numpy()
+    return row

@@ -32,11 +32,13 @@ class Oracle:
         self.twins: list[Twin] = []
         self.played: list[Twin] = []
         """What the game shows under the actions that the dream is told."""
+        self.told: list[NDArray[np.float32]] = []
         self._drawn = 0
 
     def begin(self, twins: Sequence[Twin]) -> None:
         """Begin beside the twins."""
         self.twins, self.played, self._drawn = list(twins), [_told(twin) for twin in twins], 0
+        self.told = [twin.signals for twin in self.played]
 
     def step(self, actions: NDArray[np.float32]) -> Drawn:
         """The next frames."""
@@ -44,8 +46,9 @@ class Oracle:
         frames = np.stack([self.frame(i, t) for i, t in enumerate(times)])
         pose = np.stack([self.pose(i, t) for i, t in enumerate(times)])
         errors = [_error(f, twin.frames[t]) for f, twin, t in zip(frames, self.twins, times)]
+        doubt = np.array(errors if self.honest else [1.0] * len(errors), np.float32)
         self._drawn += 1
-        return Drawn(frames, pose, np.array(errors if self.honest else [1.0] * len(errors), np.float32))
+        return Drawn(frames, pose, doubt, signals=np.stack([self.signals(i, t) for i, t in enumerate(times)]))
 
     def frame(self, i: int, t: int) -> NDArray[np.uint8]:
         """Frame t of dream i, uint8 [H, W, 3]."""
@@ -54,6 +57,10 @@ class Oracle:
     def pose(self, i: int, t: int) -> NDArray[np.float32]:
         """Where dream i believes the eye to be at frame t, [5]."""
         return self.played[i].pose[t]
+
+    def signals(self, i: int, t: int) -> NDArray[np.float32]:
+        """What dream i believes of its player at frame t, [S]."""
+        return self.told[i][t]
 
 
 class Frozen(Oracle):
@@ -66,6 +73,9 @@ class Frozen(Oracle):
 
     def pose(self, i: int, t: int) -> NDArray[np.float32]:
         return self.twins[i].pose[self.twins[i].scenario.context - 1]
+
+    def signals(self, i: int, t: int) -> NDArray[np.float32]:
+        return self.told[i][self.twins[i].scenario.context - 1]
 
 
 class Amnesiac(Oracle):

@@ -40,6 +40,8 @@ class Rollout:
     """`[n, H, W, 3]` the twin's frames through the world's tokenizer; None where it loses nothing."""
     depth: NDArray[np.float16] | None = None
     """`[n, h, w]` blocks along the view axis as the dream believes them."""
+    signals: NDArray[np.float32] | None = None
+    """`[n, S]` what the dream believes of its player, see `worldsim.signals`; nan where it tells nothing."""
 
     @property
     def truth(self) -> NDArray[np.uint8]:
@@ -62,6 +64,7 @@ class Rollout:
             times=first(self.times),
             coded=first(self.coded),
             depth=first(self.depth),
+            signals=first(self.signals),
         )
 
 
@@ -101,6 +104,7 @@ def _roll(dreamer: Dreamer, twins: list[Twin], progress: Progress | None) -> lis
     pose = [d.pose for d in drawn if d.pose is not None]
     doubt = [d.uncertainty for d in drawn if d.uncertainty is not None]
     depth = [d.depth for d in drawn if d.depth is not None]
+    signals = [d.signals for d in drawn if d.signals is not None]
     code = getattr(dreamer, "code", None)
     return [
         Rollout(
@@ -113,6 +117,7 @@ def _roll(dreamer: Dreamer, twins: list[Twin], progress: Progress | None) -> lis
             start,
             code(twin.frames[twin.scenario.context :]) if code else None,
             np.stack(depth, 1)[i] if depth else None,
+            np.stack(signals, 1)[i] if signals else None,
         )
         for i, twin in enumerate(twins)
     ]

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 METRICS: tuple[str, ...] = (
     "horizon", "following", "counterfactual", "revisit", "edits", "physics", "drift", "realism",
-    "uncertainty", "latency",
+    "uncertainty", "heads", "latency",
 )  # fmt: skip
 """Modules of this package, each with `scenarios(suite)` and `measure(rollouts, probes)`."""
 
-PIXELS_ONLY = ("horizon", "counterfactual", "drift", "uncertainty", "latency", "standard")
+PIXELS_ONLY = ("horizon", "counterfactual", "drift", "uncertainty", "heads", "latency", "standard")
 """Metrics that ask no probe."""
 STANDARD: tuple[str, ...] = ("standard",)
 """Metrics that are measured only when asked for: they need the extra `metrics`."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from worldsim import registry
 from worldsim.evaluate.scenario import Actions, Scenario
+from worldsim.signals import from_columns
 
 GAME = "worldsim/Voxel-v0"
 WARM_UP = 40
@@ -36,6 +37,13 @@ class Twin:
     def shown(self) -> NDArray[np.uint8]:
         """`[context, H, W, 3]` what the dream begins from: the first frames, or what spoils them."""
         return spoiled(self.frames[: self.scenario.context], self.scenario)
+
+    @property
+    def signals(self) -> NDArray[np.float32]:
+        """`[N + 1, S]` what happened, see `worldsim.signals`."""
+        rows = from_columns({**self.columns, "pose": self.pose})
+        assert rows is not None
+        return rows
 
     def cut(self, scenario: Scenario) -> Twin:
         """The beginning of this twin, as that of a shorter scenario which begins alike."""

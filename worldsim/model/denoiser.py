@@ -2,7 +2,7 @@
 
 Convolutional outside and attentive inside. It predicts the clean frame itself as per-pixel copy
 weights over the warped references, the unwarped newest frame and the noisy frame, plus a
-residual; and beside it the frame's depth, its own expected error and the game's signals.
+residual; and beside it the frame's depth, its own expected error and the features that heads read.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class DenoiserConfig:
     caption_size: int = 384
     """Entries of the caption embedding."""
     signals: int = 7
-    """Game signals that the head predicts."""
+    """Game signals that a first, linear head predicts: worlds without `heads` have these alone."""
     compensation: Compensation = "full"
     """How references are brought into the current view."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
@@ -110,6 +110,18 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Features:
+    """What the network made of a frame, for heads to read."""
+
+    inner: Tensor
+    """`[B, D, h, w]` innermost, where every cell has looked at all others and at the references."""
+    outer: Tensor
+    """`[B, E, h, w]` outermost, before the frame is drawn from it."""
+    cond: Tensor
+    """`[B, cond]` action, motion, caption and noise level."""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The network's outputs."""
 
@@ -120,7 +132,8 @@ class Prediction:
     spread: Tensor
     """`[B, P, h, w]` expected absolute error of each pixel, in units of [-1, 1]."""
     signals: Tensor
-    """`[B, S]` game signals."""
+    """`[B, 7]` the first game signals, scaled."""
+    features: Features
 
 
 class Denoiser(nn.Module):
@@ -211,13 +224,14 @@ class Denoiser(nn.Module):
         steps = torch.cat([fourier(noise_level, _FOURIER), fourier(step_size, _FOURIER)], -1)
         cond = self.cond_out(context.cond + self.step_in(steps))
         h = context.stem + self.stem(x.contiguous(memory_format=torch.channels_last))
-        h, pooled = self._trunk(h, cond, context)
+        h, inner = self._trunk(h, cond, context)
         out = self.out(F.silu(channel_norm(h))).float()
         if calm > 0:
             out = torch.cat(
                 [self._calmed(out[:, : self.channels], context, calm), out[:, self.channels :]], 1
             )
-        return self._predict(out, x, noise_level, context, self.signals(pooled).float())
+        signals = self.signals(inner.mean((2, 3))).float()
+        return self._predict(out, x, noise_level, context, signals, Features(inner, h, cond))
 
     def _trunk(self, h: Tensor, cond: Tensor, context: Context) -> tuple[Tensor, Tensor]:
         skips: list[Tensor] = []
@@ -230,15 +244,21 @@ class Denoiser(nn.Module):
         h = self.inner[0](h, cond)
         for attend, block, memory in zip(self.attend, self.inner[1:], context.memory):
             h = block(attend(h, cond, memory, context.memory_mask), cond)
-        pooled = h.mean((2, 3))
+        inner = h
         for blocks, up, merge, skip in reversed(list(zip(self.leave, self.up, self.merge, skips))):
             h = merge(torch.cat([F.pixel_shuffle(up(h), 2), skip], 1))
             for block in blocks:  # type: ignore[attr-defined]
                 h = block(h, cond)
-        return h, pooled
+        return h, inner
 
     def _predict(
-        self, out: Tensor, x: Tensor, noise_level: Tensor, context: Context, signals: Tensor
+        self,
+        out: Tensor,
+        x: Tensor,
+        noise_level: Tensor,
+        context: Context,
+        signals: Tensor,
+        features: Features,
     ) -> Prediction:
         c, p, g = self.channels, self.pixels, self.groups
         residual, depth, spread, logits = out.split([c, p, p, self.candidate_count * g], 1)
@@ -251,7 +271,7 @@ class Denoiser(nn.Module):
         # Nothing, the last candidate, adds nothing to the sum.
         latents = _mix(weights[:, :seen], context.candidates) + _mix(weights[:, -2:-1], x[:, None]) + residual
         copied = _mix(weights[:, :seen], context.candidate_depth)
-        return Prediction(latents, copied + depth, F.softplus(spread - 3), signals)
+        return Prediction(latents, copied + depth, F.softplus(spread - 3), signals, features)
 
     def _calmed(self, residual: Tensor, context: Context, calm: float) -> Tensor:
         colours, rest = divmod(self.channels, self.pixels)

@@ -1,9 +1,10 @@
-"""The whole learned world: tokenizer, motion head and denoiser behind four calls.
+"""The whole learned world: tokenizer, motion head, denoiser and heads behind a few calls.
 
 step = model.move(pitch, actions, past, space)              # where does the action lead?
 context = model.context(references, pose, step, actions)    # what is known from there?
 prediction = model.denoise(x, noise_level, step_size, context)
 frame, depth = model.frame(prediction), model.depth(prediction)
+signals = model.read(prediction)                            # what happens in it?
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from worldsim.errors import ConfigError
 from worldsim.model.camera import decode_depth, encode_depth
 from worldsim.model.denoiser import Context, Denoiser, DenoiserConfig, Inputs, Prediction
 from worldsim.model.fill import composite, go_on, pull_push
+from worldsim.model.heads import Heads, HeadsConfig, read, read_first
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.references import References, View, look
 from worldsim.model.tokenizer import build_tokenizer
+from worldsim.signals import TABLE
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class WorldModelConfig:
     """The frame denoiser, with the tokenizer and the frame size."""
     motion: MotionConfig = field(default_factory=MotionConfig)
     """The motion head."""
+    heads: HeadsConfig = field(default_factory=HeadsConfig)
+    """Heads that read the game's signals; none by default, so that worlds without them load as they are."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class WorldModel(nn.Module):
         self.latent_shape = (channels, d.height // self.factor, d.width // self.factor)
         self.denoiser = Denoiser(d, channels, self.factor, groups)
         self.motion = MotionHead(config.motion, d.action_history)
+        # Last, so that the order of the other parameters, which optimiser states go by, stays.
+        self.heads = Heads(config.heads, d, self.factor) if config.heads.width else None
         self.register_buffer("usable", torch.ones(d.height, d.width, dtype=torch.bool))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -120,6 +127,20 @@ class WorldModel(nn.Module):
     def spread(self, prediction: Prediction) -> Tensor:
         """Expected absolute error `[B, 1, H, W]` of each pixel, in units of [-1, 1]."""
         return F.pixel_shuffle(prediction.spread, self.factor)
+
+    @property
+    def signal_count(self) -> int:
+        """Entries of what `read` returns."""
+        return self.config.denoiser.signals if self.heads is None else len(TABLE)
+
+    def read(self, prediction: Prediction) -> Tensor:
+        """The signals `[B, S]` of a drawn frame in the game's units, see `worldsim.signals`.
+
+        Without heads the first seven, from the denoiser's own linear reading.
+        """
+        if self.heads is None:
+            return read_first(prediction.signals)
+        return read(self.heads(prediction.features))
 
     def _inputs(
         self,

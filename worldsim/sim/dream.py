@@ -15,10 +15,11 @@ from torch.nn import functional as F
 
 from worldsim.errors import ConfigError, UsageError
 from worldsim.model.grounding import SHRINK
+from worldsim.signals import told_by
 from worldsim.sim.footage import Footage, read_footage, seed_footage
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.simulator import Simulator, SimulatorConfig
-from worldsim.sim.state import WorldState
+from worldsim.sim.state import WorldState, believed
 from worldsim.sim.world import load_world, lower_precision
 from worldsim.text import embed_caption
 
@@ -58,6 +59,11 @@ class Dream:
     def observation_space(self) -> spaces.Box:
         """Frames uint8 [H, W, 3]."""
         return spaces.Box(0, 255, (*self.size, 3), np.uint8)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The names of `worldsim.signals` that the world tells; with heads it tells all."""
+        return told_by(self.simulator.model.signal_count)
 
     def read_options(self, options: Any) -> Beginning:
         """Check the options of one reset.
@@ -129,7 +135,7 @@ def world_info(world: WorldState) -> dict[str, Any]:
     info: dict[str, Any] = {
         "uncertainty": world.uncertainty,
         "invented": world.invented,
-        "state": {"pose": world.newest.pose.numpy().copy()},
+        "state": believed(world),
         "generated": True,
     }
     return {**info, "reason": world.failed} if world.failed else info

@@ -31,7 +31,8 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
     """A world that a diffusion model generates frame by frame; MineRL 1.0's actions, 20 ticks a second.
 
     Observations are frames, uint8 [H, W, 3] RGB. `info` carries "uncertainty" (expected error of the
-    frame in grey levels), "state" with the dreamt "pose", and "generated": True. The reward is 0 and
+    frame in grey levels), "state" with the dreamt "pose" and what the model believes of the rest (health, events and
+    so on, see `worldsim.signals.to_state`), and "generated": True. The reward is 0 and
     nothing terminates; an episode is truncated if the model's numbers go wrong, with the "reason" in `info`.
 
     Args:
@@ -78,6 +79,11 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         self._episode = 0
         self._closed = False
         self._window: Window | None = None
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The names of `worldsim.signals` that this world tells; with heads it tells all."""
+        return self.dream.signals
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

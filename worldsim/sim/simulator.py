@@ -249,7 +249,7 @@ class Simulator:
         latents = prediction.latents.float()
         frames = float_to_frames(self.model.frame(latents))
         depth = self.model.depth(prediction)[:, 0].half()
-        signals = prediction.signals.float().cpu()
+        signals = self._read(prediction)
         finite = (
             (latents.isfinite().flatten(1).all(1) & depth.isfinite().flatten(1).all(1)).cpu()
             & offset.isfinite().all(1) & signals.isfinite().all(1)
@@ -274,6 +274,10 @@ class Simulator:
                 )
             )
         return after
+
+    def _read(self, prediction: Prediction) -> Tensor:
+        with self._autocast():
+            return self.model.read(prediction).float().cpu()
 
     def _remember(self, world: WorldState) -> WorldState:
         """Take the frame that is about to leave `recent` into the memory, if it shows something new."""

@@ -83,7 +83,7 @@ def check_fits(state: Any, simulator: Simulator, world_hash: str) -> None:
     if state.world_hash != world_hash:
         raise UsageError("restore_state: the state is of another world; make the env with the same weights")
     w, size = state.world, (simulator.height, simulator.width)
-    signals = simulator.model.config.denoiser.signals
+    signals = simulator.model.signal_count
     fits = (
         w.newest.depth.shape == size
         and w.actions.shape[0] == simulator.history

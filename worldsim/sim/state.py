@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from worldsim.model.retrieval import GRID, shrink_depth
+from worldsim.signals import to_state
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class WorldState:
     invented: float = 0.0
     """Share of the newest frame that nothing given determines, in [0, 1]."""
     signals: Tensor | None = None
-    """`[S]` the heads' reading of the newest frame."""
+    """`[S]` what is believed of the newest frame, see `worldsim.signals`; None before the first step."""
     failed: str = ""
     """Why the world ended, if its numbers went wrong."""
 
@@ -90,3 +92,9 @@ class WorldState:
     def fork(self, seed: int) -> WorldState:
         """The same world with another future: only the noise differs."""
         return replace(self, seed=seed)
+
+
+def believed(world: WorldState) -> dict[str, Any]:
+    """What a dream knows of its player, under the names of the game's state; right after `begin` the pose alone."""
+    told = {} if world.signals is None else to_state(world.signals.numpy())
+    return {"pose": world.newest.pose.numpy().copy(), **told}
