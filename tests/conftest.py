@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 
+import hypothesis
 import pytest
 
 # Before torch and numba are imported: with several workers on few cores, spinning threads
@@ -20,6 +21,10 @@ os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 # A run that a shell started in the background ignores SIGINT, and so would the programs that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is no failure: how long an example takes depends on what else runs.
+hypothesis.settings.register_profile("worldsim", deadline=None)
+hypothesis.settings.load_profile("worldsim")
 
 
 def _installed(name: str) -> bool:
