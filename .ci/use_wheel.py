@@ -2,6 +2,7 @@
 
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import gymnasium
 
@@ -19,3 +20,8 @@ for env_id in ("worldsim/Voxel-v0", "worldsim/Dream-v0"):
     assert env.observation_space.contains(observation)
     env.close()
     print(env_id, "made, reset and stepped from the wheel")
+
+here = Path(find_spec("worldsim.envs").submodule_search_locations[0])
+for name in ("luanti_clock.c", "luanti_mods/worldsim_oracle/init.lua", "luanti_mods/worldsim_probe/mod.conf"):
+    assert (here / name).is_file(), f"{name} is not in the wheel"
+gymnasium.make("worldsim/Luanti-v0").close()

@@ -29,13 +29,15 @@ class Body:
     def __init__(self) -> None:
         self.pitch = self.yaw = self.x = self.y = self.z = 0.0
         self.on_ground, self.in_water, self.contact = True, False, False
-        self.contact_ticks = self.wall_ticks = self.water_ticks = self.cave_ticks = self._open_ticks = (
-            self._dry_ticks
-        ) = self._age = 0
+        self.contact_ticks = self.wall_ticks = self.water_ticks = self.cave_ticks = self.form_ticks = 0
+        self._open_ticks = self._dry_ticks = self._age = 0
         self.target: int | None = None
         self.place: tuple[int, int, int] | None = None
         self.broken = False
         self.counts: list[int] | None = None
+        self.slot: int | None = None
+        self.target_name = ""
+        self.tools: dict[str, int] = {}
         self.land: tuple[float, float, float] | None = None
         self.open: tuple[float, float, float] | None = None
         self._trail: list[tuple[float, float]] = []
@@ -55,16 +57,32 @@ class Body:
         self.in_water = bool(get("in_water", False))
         self.contact = bool(get("contact", False))
         self.contact_ticks = self.contact_ticks + 1 if self.contact else 0
+        self.form_ticks = self.form_ticks + 1 if get("form_open", False) else 0
         self.water_ticks = self.water_ticks + 1 if self.in_water else 0
         self._see(get("target"), get("events"))
-        counts = get("counts")
-        self.counts = None if counts is None else counts.tolist()
+        self._carry(get)
         self._note_cover("cave" in str(get("caption", "")))
         self._dry_ticks = 0 if self.in_water else self._dry_ticks + 1
         if pose is not None and self.on_ground:
             here = (self.x, self.y, self.z)
             self.land = here if self._dry_ticks > 20 or self.land is None else self.land
             self.open = here if self._open_ticks > 40 else self.open
+
+    def _carry(self, get: Callable[..., Any]) -> None:
+        """What is in the hotbar: `counts` of blocks to place, and `tools` by name, where the world has such."""
+        counts, placeable, slot = get("counts"), get("placeable"), get("slot")
+        self.slot = None if slot is None else int(slot)
+        if counts is None:
+            self.counts = None
+            return
+        self.counts = counts.tolist() if placeable is None else (counts * placeable).tolist()
+        if placeable is not None:
+            self.tools = {
+                name: slot
+                for slot, name in enumerate(get("items", ()))
+                if counts[slot] and not placeable[slot] and name
+            }
+            self.target_name = str(get("target_name", ""))
 
     def _note_cover(self, cave: bool) -> None:
         self.cave_ticks, self._open_ticks = (self.cave_ticks + 1, 0) if cave else (0, self._open_ticks + 1)

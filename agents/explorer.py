@@ -46,6 +46,7 @@ _HORIZON = 250  # ticks over which shares may be out of balance: lower is more e
 _SOAKED = 12  # ticks in water after which the player swims, whatever it was doing
 _WALLED = 15  # ticks with a block right before the eyes after which the player turns elsewhere
 _CAVE = 160  # ticks in a cave after which the player leaves it, at the latest
+_FORM = 12  # ticks after which an inventory that was opened by chance is closed
 _CASUAL = frozenset(("walk", "journey", "look_about", "strafe", "hop", "bump", "leap", "swim"))
 _FIDGETS = (
     *(f"hotbar.{n}" for n in range(1, 10)),
@@ -84,6 +85,8 @@ class Explorer:
         """Choose the next action, float32 [25]; any key of the engine's state may be missing."""
         body = self._body
         body.sense(state)
+        if body.form_ticks % _FORM == _FORM - 1:
+            return body.action("ESC")
         if body.water_ticks > _SOAKED and self.behaviour != "swim":
             self._begin("swim", rescuing.swim)
         for _ in range(8):  # a behaviour may find that it has nothing to do

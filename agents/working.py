@@ -18,6 +18,7 @@ def break_block(me: Body, dice: Dice) -> Iterator[Vector]:
     """Hold attack until the block in sight is gone; for a likely time where the world does not say."""
     if me.target == 0:
         return
+    yield from take_tool(me)
     limit = _PATIENCE if me.target is not None else dice.ticks(15, 45)
     start = me.place
     for _ in range(limit):
@@ -73,6 +74,27 @@ def take_slot(me: Body, dice: Dice) -> Iterator[Vector]:
     if slot is not None:
         yield me.action(f"hotbar.{slot + 1}")
         yield me.action()
+
+
+_FITTING: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("shovel", ("dirt", "sand", "gravel", "snow", "clay", "litter")),
+    ("axe_", ("tree", "wood", "leaves", "chest", "fence", "cactus")),
+    ("pick", ("",)),
+)
+"""Tools by a part of their names, and parts of the names of what they are for; the first that fits."""
+
+
+def take_tool(me: Body) -> Iterator[Vector]:
+    """Take the tool that fits the block in sight, in a world that has tools and says what is in sight."""
+    if not me.tools or not me.target_name:
+        return
+    for part, materials in _FITTING:
+        slots = [slot for name, slot in me.tools.items() if part in name]
+        if slots and any(material in me.target_name for material in materials):
+            if slots[0] != me.slot:
+                yield me.action(f"hotbar.{slots[0] + 1}")
+                yield me.action()
+            return
 
 
 def centre(me: Body, dice: Dice) -> Iterator[Vector]:

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from worldsim.actions import Action, action_space, to_vector
-from worldsim.errors import ConfigError, ResetNeeded, UsageError
+from worldsim.action_sets import action_set
+from worldsim.errors import ConfigError, EnvClosed, ResetNeeded, UsageError
 from worldsim.seeding import check_seed
+from worldsim.vector_state import VectorState
 from worldsim.window import Window
 
-from . import voxel_player
-from .voxel_engine import VoxelEngine
+from .voxel_episode import View, begin, new_engine, read_options
+from .voxel_state import VoxelState
 
-FAR = 512.0
-"""The depth, in blocks, of sky and of what is beyond view."""
-RESET_OPTIONS = ("time_of_day",)
-
-
-@dataclass(frozen=True)
-class VoxelState:
-    """Everything a `VoxelEnv` is at one tick; made by `clone_state`, picklable."""
-
-    engine: Any
-    ended: bool
-    rng: Mapping[str, Any]
+if TYPE_CHECKING:
+    from .voxel_vector import VoxelVectorEnv
 
 
-class VoxelEnv(gymnasium.Env[Any, Action]):
+class VoxelEnv(gymnasium.Env[Any, Any]):
     """A seeded block world seen in first person; 20 ticks a second, MineRL 1.0's actions.
 
     Observations are frames, uint8 [H, W, 3] RGB. With `depth` or `block_ids` they are dicts of
@@ -45,6 +35,7 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         width, height: frame size in pixels, multiples of 16 from 64x48 to 640x384.
         render_mode: None, "rgb_array", or "human" for a window at 20 frames/s.
         depth, block_ids: add these buffers of the same view to the observations.
+        action_space: "dict" (MineRL's), "discrete" or "multi_discrete", see `worldsim.action_sets`.
 
     Raises:
         ConfigError: a size or render mode that the game does not have.
@@ -61,16 +52,17 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         render_mode: str | None = None,
         depth: bool = False,
         block_ids: bool = False,
+        action_space: str = "dict",
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ConfigError(f"render_mode: got {render_mode!r}, expected None, 'human' or 'rgb_array'")
-        _need_integers(width=width, height=height)
-        self.engine = VoxelEngine(width=width, height=height)
-        self.width, self.height, self.render_mode = width, height, render_mode
-        self._wanted = {"depth": depth, "block_ids": block_ids}
-        self.action_space = action_space()
-        self.observation_space = self._observation_space()
-        self._started = self._ended = False
+        self.actions = action_set(action_space)
+        self.action_space, self.action_names = self.actions.space, self.actions.action_names
+        self.engine = new_engine(width, height)
+        self.width, self.height, self.render_mode = self.engine.width, self.engine.height, render_mode
+        self.view = View(self.width, self.height, depth=depth, block_ids=block_ids)
+        self.observation_space: spaces.Space[Any] = self.view.space
+        self._started = self._ended = self._closed = False
         self._frame: NDArray[np.uint8] | None = None
         self._window: Window | None = None
 
@@ -88,23 +80,24 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
 
         Raises:
             UsageError: a seed out of range, an unknown option or a bad value; nothing has changed then.
+            EnvClosed: after `close`.
         """
+        self._need_open("reset")
         world = None if seed is None else check_seed(seed)
-        chosen = _options(options)
+        chosen = read_options(options)
         super().reset(seed=world)
         if world is None:
             world = int(self.np_random.integers(2**63))
-        self.engine.reset(world)
-        if "time_of_day" in chosen:
-            self._set_time(chosen["time_of_day"])
+        begin(self.engine, world, chosen)
         self._started, self._ended = True, False
         return self._look(), {"state": self.engine.state(), "seed": world}
 
-    def step(self, action: Action) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Play one tick.
 
         Args:
-            action: a MineRL action dict, see `worldsim.actions.noop`.
+            action: an element of `action_space`: a MineRL action dict, see `worldsim.actions.noop`, or
+                what `worldsim.action_sets` says.
 
         Returns:
             observation, reward 0.0, terminated (health is 0), truncated False, info with "state".
@@ -112,11 +105,13 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         Raises:
             InvalidAction: an action outside the action space; the world has not changed then.
             ResetNeeded: before the first `reset` or after the end of an episode.
+            EnvClosed: after `close`.
         """
+        self._need_open("step")
         if not self._started or self._ended:
             when = "the episode has ended" if self._ended else "no episode has begun"
             raise ResetNeeded(f"step: {when}; call reset() first")
-        self.engine.step(to_vector(action))
+        self.engine.step(self.actions.to_vector(action))
         state = self.engine.state()
         self._ended = bool(state["health"] <= 0)
         return self._look(), 0.0, self._ended, False, {"state": state}
@@ -132,7 +127,8 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         return self._current_frame().copy()
 
     def close(self) -> None:
-        """Close the window, if there is one; closing twice is fine."""
+        """End it, and close the window, if there is one; closing twice is fine."""
+        self._closed = True
         if self._window is not None:
             self._window.close()
             self._window = None
@@ -148,12 +144,15 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         self._need_reset("clone_state")
         return VoxelState(self.engine.clone(), self._ended, self.np_random.bit_generator.state)
 
-    def restore_state(self, state: VoxelState) -> None:
-        """Go back to a cloned state, exactly; also one from another env or process.
+    def restore_state(self, state: VoxelState | bytes) -> None:
+        """Go back to a cloned state, exactly; also one from another env or process, or its bytes.
 
         Raises:
-            UsageError: not something that `clone_state` returned.
+            UsageError: not something that `clone_state` returned, or damaged bytes; nothing has changed then.
         """
+        self._need_open("restore_state")
+        if isinstance(state, (bytes, bytearray, memoryview)):
+            state = VoxelState.from_bytes(bytes(state))
         if not isinstance(state, VoxelState):
             raise UsageError(
                 f"restore_state: got {type(state).__name__}, expected what clone_state() returned"
@@ -162,28 +161,24 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         self.np_random.bit_generator.state = state.rng
         self._started, self._ended, self._frame = True, state.ended, None
 
-    def _set_time(self, time_of_day: float) -> None:
-        snapshot = self.engine.clone()
-        snapshot.player[voxel_player.TIME] = time_of_day
-        self.engine.restore(snapshot)
+    def fork(self, n: int, *, autoreset_mode: str | AutoresetMode = AutoresetMode.DISABLED) -> VoxelVectorEnv:
+        """A vector env of n games that are all where this one is.
 
-    def _observation_space(self) -> spaces.Space[Any]:
-        size = (self.height, self.width)
-        frame = spaces.Box(0, 255, (*size, 3), np.uint8)
-        buffers: dict[str, spaces.Space[Any]] = {
-            "depth": spaces.Box(0.0, FAR, size, np.float32),
-            "block_ids": spaces.Box(0, 255, size, np.uint8),
-        }
-        chosen = {name: buffers[name] for name, wanted in self._wanted.items() if wanted}
-        return spaces.Dict({"frame": frame, **chosen}) if chosen else frame
+        Raises:
+            UsageError: n out of range.
+            ResetNeeded: before the first `reset`.
+        """
+        from .voxel_vector import branch
+
+        state = VectorState((self.clone_state(),), (0,), (self._ended,))
+        return branch(
+            [self.engine], self.view, state, n, action_space=self.actions.name,
+            autoreset_mode=autoreset_mode, render_mode="rgb_array" if self.render_mode else None,
+        )  # fmt: skip
 
     def _look(self) -> Any:
-        if any(self._wanted.values()):
-            frame, depth, block_ids = self.engine.render_buffers()
-            buffers = {"depth": depth, "block_ids": block_ids}
-            seen: Any = {"frame": frame, **{name: buffers[name] for name in buffers if self._wanted[name]}}
-        else:
-            seen = frame = self.engine.render()
+        seen = self.view.observe(self.engine)
+        frame = seen["frame"] if self.view.buffers else seen
         # A copy: what the caller does to its observation must not show in render().
         self._frame = frame.copy() if self.render_mode is not None else None
         if self.render_mode == "human":
@@ -205,26 +200,6 @@ class VoxelEnv(gymnasium.Env[Any, Action]):
         if not self._started:
             raise ResetNeeded(f"{what}: no episode has begun; call reset() first")
 
-
-def _need_integers(**sizes: Any) -> None:
-    for name, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise ConfigError(f"{name}: got {value!r}, expected an integer, a multiple of 16")
-
-
-def _options(options: Any) -> Mapping[str, float]:
-    if options is None:
-        return {}
-    if not isinstance(options, Mapping):
-        raise UsageError(
-            f"options: got {type(options).__name__}, expected a dict with {', '.join(RESET_OPTIONS)}"
-        )
-    unknown = sorted(str(key) for key in options if key not in RESET_OPTIONS)
-    if unknown:
-        known = ", ".join(RESET_OPTIONS)
-        raise UsageError(f"options: unknown {', '.join(unknown)}; known options are {known}")
-    for key, value in options.items():
-        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        if not number or not 0 <= value <= 1:
-            raise UsageError(f"options[{key!r}]: got {value!r}, expected a number from 0 to 1")
-    return {key: float(value) for key, value in options.items()}
+    def _need_open(self, what: str) -> None:
+        if self._closed:
+            raise EnvClosed(f"{what}: the env is closed; make a new one")

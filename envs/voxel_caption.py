@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .time_words import time_words
 from .voxel_blocks import (
     ACACIA_LEAVES,
     BIRCH_LEAVES,
@@ -50,23 +51,6 @@ def survey(vox, tops, x, y, z):  # type: ignore[no-untyped-def]
             elif block == ICE:
                 seen |= FROZEN
     return seen
-
-
-def time_words(time_of_day: float) -> str:
-    """Words for a time of day in 0..1 (0.25 sunrise, 0.5 noon)."""
-    names = (
-        "at night",
-        "at sunrise",
-        "in the morning",
-        "at noon",
-        "in the afternoon",
-        "at sunset",
-        "at night",
-    )
-    for limit, name in zip((0.21, 0.29, 0.44, 0.56, 0.71, 0.79, 1.01), names):
-        if time_of_day < limit:
-            return name
-    return names[-1]
 
 
 def caption(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ from .voxel_terrain import BIOMES, HEIGHT, SIZE
 from .voxel_textures import CRACK_STAGES, block_textures, crack_textures
 
 Frame = NDArray[np.uint8]
+_LARGE = ("_vox", "_biomes", "_tops", "_roofs", "_journal")
+_SMALL = ("_player", "_animals", "_items", "_counts", "_frame", "_depth", "_ids")
 _MOST_EDITS = 2 * HEIGHT + 8  # of one tick: a column of sand coming down
 
 
@@ -70,7 +73,7 @@ class VoxelEngine:
         self._seed = -1
         self._frame = np.zeros((height, width, 3), np.uint8)
         self._depth, self._ids = np.zeros((height, width), np.float32), np.zeros((height, width), np.uint8)
-        self._drawn = False
+        self._drawn = self._shared = False
         self._hud = Hud(width, height)
         self._textures, self._cracks = block_textures(), crack_textures()
         self._boxes, self._clouds = animal_boxes(), cloud_map()
@@ -79,6 +82,7 @@ class VoxelEngine:
         """Make the world of a seed (0 <= seed < 2**64) and put its player on land."""
         if not 0 <= int(seed) < 2**64:
             raise UsageError(f"seed: got {seed}, expected an integer from 0 to 2**64 - 1")
+        self._own()
         self._seed, self._edits, self._drawn = int(seed), 0, False
         make_world(
             np.uint64(self._seed), self._vox, self._biomes, self._tops, self._roofs,
@@ -89,6 +93,7 @@ class VoxelEngine:
     def step(self, action: NDArray[np.float32]) -> None:
         """Advance one tick under an action vector float32 [25] that was already checked."""
         self._need_reset()
+        self._own()
         if self._edits + _MOST_EDITS > len(self._journal):
             self._journal = np.concatenate([self._journal, np.zeros_like(self._journal)])
         self._edits = _tick(
@@ -159,15 +164,36 @@ class VoxelEngine:
         if most:
             differs = (self._journal[:most] != snapshot.journal[:most]).any(1)
             same = int(differs.argmax()) if differs.any() else most
-        replay(self._vox, self._tops, self._roofs, self._journal, self._edits, same)
-        self._edits = len(snapshot.journal)
-        if self._edits > len(self._journal):
-            self._journal = np.zeros((2 * self._edits, 3), np.int32)
-        self._journal[: self._edits] = snapshot.journal
-        replay(self._vox, self._tops, self._roofs, self._journal, same, self._edits)
+        if same < max(self._edits, len(snapshot.journal)):
+            self._rewrite(snapshot.journal, same)
         self._player[:], self._animals[:] = snapshot.player, snapshot.animals
         self._items[:], self._counts[:] = snapshot.items, snapshot.counts
         self._drawn = False
+
+    def _rewrite(self, journal: NDArray[np.int32], same: int) -> None:
+        """Undo the edits after the first `same`, and do those of `journal` in their place."""
+        self._own()
+        replay(self._vox, self._tops, self._roofs, self._journal, self._edits, same)
+        self._edits = len(journal)
+        if self._edits > len(self._journal):
+            self._journal = np.zeros((2 * self._edits, 3), np.int32)
+        self._journal[: self._edits] = journal
+        replay(self._vox, self._tops, self._roofs, self._journal, same, self._edits)
+
+    def fork(self) -> VoxelEngine:
+        """Another engine at the same moment; both copy the blocks when they next change anything."""
+        twin = copy.copy(self)
+        twin._hud = copy.copy(self._hud)
+        for name in _SMALL:
+            setattr(twin, name, getattr(self, name).copy())
+        self._shared = twin._shared = True
+        return twin
+
+    def _own(self) -> None:
+        if self._shared:
+            for name in _LARGE:
+                setattr(self, name, getattr(self, name).copy())
+            self._shared = False
 
     def _time(self) -> float:
         return float((self._player[p.TIME] + self._player[p.TICK] / DAY_TICKS) % 1.0)

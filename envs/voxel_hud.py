@@ -10,6 +10,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from .voxel_kernel import kernel
 from .voxel_textures import SIDE, TOP, block_textures
 
 SLOTS = 9
@@ -130,12 +131,16 @@ class Hud:
         return mask
 
 
-def _blend(frame: Picture, sprite: Sprite, y: int, x: int) -> None:
-    """Put float RGBA [h, w, 4] (alpha 0..1) over a frame at (y, x), cut at its borders."""
-    h, w = min(sprite.shape[0], frame.shape[0] - y), min(sprite.shape[1], frame.shape[1] - x)
-    part, over = frame[y : y + h, x : x + w], sprite[:h, :w]
-    a = over[..., 3:]
-    part[...] = (part * (1 - a) + over[..., :3] * a + 0.5).astype(np.uint8)
+@kernel
+def _blend(frame, sprite, y, x):  # type: ignore[no-untyped-def]
+    """Put float RGBA [h, w, 4] (alpha 0..1) over a frame at (y, x), cut at its lower and right borders."""
+    one, half = np.float32(1.0), np.float32(0.5)
+    for j in range(min(sprite.shape[0], frame.shape[0] - y)):
+        for i in range(min(sprite.shape[1], frame.shape[1] - x)):
+            a = sprite[j, i, 3]
+            for c in range(3):
+                mixed = np.float32(frame[y + j, x + i, c]) * (one - a) + sprite[j, i, c] * a + half
+                frame[y + j, x + i, c] = np.uint8(mixed)
 
 
 def _number(inner: Sprite, count: int, scale: int) -> None:

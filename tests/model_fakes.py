@@ -22,7 +22,7 @@ from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
 H, W = 48, 64
 TINY = WorldModelConfig(
     DenoiserConfig(height=H, width=W, channels=16, blocks=1, attention=1, head_size=16, cond=32),
-    MotionConfig(channels=16, cond=16),
+    MotionConfig(width=32),
 )
 HEADED = replace(TINY, heads=HeadsConfig(width=16, cells=4, detail=2, crosshair=2))
 LATENT = WorldModelConfig(
@@ -30,7 +30,7 @@ LATENT = WorldModelConfig(
         height=H, width=W, channels=16, multipliers=(1, 2), blocks=1, attention=1, head_size=16, cond=32,
         tokenizer=TokenizerConfig(kind="autoencoder", factor=8, channels=8, width=8),
     ),
-    MotionConfig(channels=16, cond=16),
+    MotionConfig(width=32),
 )  # fmt: skip
 
 

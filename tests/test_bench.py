@@ -67,10 +67,10 @@ def test_at_least(value: float) -> None:
     "line",
     [
         "bench engine --sizes 64x48 --frames 3 --repeats 2",
-        "bench env --env worldsim/Voxel-v0 --steps 3 --repeats 2",
+        "bench env --env worldsim/Voxel-v0 --steps 3 --repeats 2 --num-envs 1 2",
         "bench data --size 64x48 --episodes 1 --steps 10 --length 4 --batch 2 --batches 1 --repeats 1",
         "bench play --env worldsim/Voxel-v0 --ticks 5 --repeats 1",
-        "bench env --env worldsim/Dream-v0 --steps 2 --repeats 1",
+        "bench env --env worldsim/Dream-v0 --steps 2 --repeats 1 --num-envs 2",
     ],
 )
 def test_front_door(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,7 @@ from worldsim.errors import (
     UsageError,
     WorldSimError,
 )
+from worldsim.strict import check_header
 
 CONFIG = {"width": 8, "levels": [1, 2]}
 
@@ -479,3 +480,13 @@ def test_training_state_refuses(tmp_path: Path) -> None:
     (tmp_path / "mine" / "a.txt").write_text("x")
     with pytest.raises(UsageError):
         checkpoint.save_training_state(tmp_path / "mine", {"t": torch.ones(2)})
+
+
+@pytest.mark.parametrize("size", [0x0280, 0x0380, 0x0480, 0x0580, 0x4B50])
+def test_a_header_whose_length_looks_like_a_pickle_is_none(size: int) -> None:
+    """Lengths of 640, 896, 1152, 1408 and 19280 bytes begin with the bytes that pickles and zips begin with."""
+    header = json.dumps({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode().ljust(size)
+    check_header(struct.pack("<Q", size) + header + b"\0", Path("weights"))
+    for foreign in (b"\x80\x04\x95" + bytes(64), b"PK\x03\x04" + bytes(64)):
+        with pytest.raises(CheckpointError, match="pickle or zip"):
+            check_header(foreign, Path("weights"))

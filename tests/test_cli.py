@@ -118,7 +118,7 @@ def test_documented_commands_are_understood(line: str) -> None:
     ("line", "message"),
     [
         ("plya", "'plya': unknown command; did you mean play?"),
-        ("data", "data: say which: info or verify or repair; see  worldsim data --help"),
+        ("data", "data: say which: info or verify or repair or import or export; see  worldsim data --help"),
         ("data veryfy", "data 'veryfy': unknown; did you mean verify?"),
         (
             "fake --tikcs 3",

@@ -13,7 +13,7 @@ from model_fakes import save_tiny_world
 FOLDER = Path(__file__).resolve().parents[1] / "examples"
 TINY = (
     "batch=2 clip=12 workers=0 steps=2 minutes=null model.denoiser.channels=16 model.denoiser.head_size=16 "
-    "model.denoiser.cond=32 model.motion.channels=16 model.motion.cond=16"
+    "model.denoiser.cond=32 model.motion.width=32"
 )
 LINES = {
     "play_voxel_random.py": "--steps 5 --explorer",
@@ -23,6 +23,7 @@ LINES = {
     "evaluate_world.py": "--world WORLD --episodes 2 --frames 6 --out OUT/report",
     "tasks.py": "--env worldsim/Voxel-v0 --tasks beacon dry --episodes 1 --limit 20",
     "custom_policy.py": "--world WORLD --ticks 12",
+    "vector_random.py": "--env worldsim/Dream-v0 --world WORLD --num-envs 2 --steps 8 --episode 3",
 }
 
 

@@ -21,7 +21,7 @@ IDS = [p.relative_to(ROOT).as_posix() for p in SOURCES]
 
 WINDOWS_AND_TRACKING = {"gymnasium", "pygame", "wandb", "tyro", "av", "PIL"}
 BARE = (
-    "worldsim/__init__.py", "worldsim/actions.py", "worldsim/config.py", "worldsim/errors.py",
+    "worldsim/__init__.py", "worldsim/actions.py", "worldsim/codec/", "worldsim/config.py", "worldsim/errors.py",
     "worldsim/registry.py", "worldsim/checkpoint.py", "worldsim/model/", "worldsim/sim/simulator",
     "worldsim/data/live", "worldsim/data/episode", "worldsim/evaluate/", "train/",
     "agents/explorer", "agents/uniform", "envs/voxel_engine",
@@ -29,8 +29,11 @@ BARE = (
 """Files (by prefix) that need no more than torch, numpy, einops, numba, safetensors and tqdm."""
 
 LEAVES = (
-    "actions", "atomic", "config", "errors", "locate", "png", "registry", "seeding", "signals", "strict", "tasks",
+    "actions", "atomic", "config", "errors", "locate", "packed", "png", "registry", "seeding", "signals", "strict",
+    "tasks",
 )  # fmt: skip
+ENVIRONMENTS = ("action_sets", "vector_env", "vector_options", "vector_state")
+"""What scalar and vector envs share, on top of Gymnasium."""
 ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/actions.py": ("errors",),
     "worldsim/errors.py": (),
@@ -39,13 +42,16 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/referee.py": ("errors", "signals", "tasks"),
     "worldsim/config.py": ("errors",),
     "worldsim/registry.py": ("errors",),
-    "worldsim/data/": (*LEAVES, "data"),
+    "worldsim/codec/": ("actions", "codec", "errors"),
+    "worldsim/data/": (*LEAVES, "codec", "data"),
     "worldsim/model/": (*LEAVES, "model"),
-    "worldsim/sim/": (*LEAVES, "sim", "model", "checkpoint", "worlds", "data", "text", "window"),
+    "worldsim/sim/": (
+        *LEAVES, *ENVIRONMENTS, "sim", "model", "checkpoint", "worlds", "data", "text", "window",
+    ),
     "worldsim/evaluate/": (*LEAVES, "evaluate", "sim", "model", "checkpoint"),
-    "envs/": (*LEAVES, "window"),
+    "envs/": (*LEAVES, *ENVIRONMENTS, "window"),
     "agents/": (*LEAVES, "data", "model", "checkpoint"),
-}
+}  # fmt: skip
 """Which parts of worldsim a file may import at module level (its own folder's name included)."""
 
 FORBIDDEN_CALLS = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "yaml.load", "joblib.load"}

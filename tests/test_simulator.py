@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +77,29 @@ def test_one_sick_world_ends_alone() -> None:
     a, b = simulator.step([well, sick], torch.zeros(2, 25))
     assert not a.failed and a.tick == 1
     assert "not finite" in b.failed and torch.equal(b.newest.frame, sick.newest.frame)
+
+
+@pytest.mark.parametrize("part", ["latents", "depth", "spread", "signals"])
+def test_no_number_that_is_not_finite_passes(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    draw = simulator._draw
+
+    def spoilt(*arguments: Any) -> Any:
+        prediction = draw(*arguments)
+        values = getattr(prediction, part).clone()
+        values[1, 0] = float("nan")
+        return replace(prediction, **{part: values})
+
+    monkeypatch.setattr(simulator, "_draw", spoilt)
+    a, b = simulator.step([begin(simulator), begin(simulator, seed=1)], torch.zeros(2, 25))
+    assert not a.failed and "not finite" in b.failed and b.tick == 0
+
+
+def test_a_frame_keeps_no_batch_in_memory() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    for world in simulator.step([begin(simulator), begin(simulator, seed=1)], torch.zeros(2, 25)):
+        assert world.newest.frame.untyped_storage().nbytes() == H * W * 3
+        assert world.newest.depth.untyped_storage().nbytes() == H * W * 2
 
 
 def test_a_picture_is_enough_to_begin() -> None:

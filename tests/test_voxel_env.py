@@ -273,7 +273,7 @@ def test_before_reset(env: Any, call: str) -> None:
 
 @pytest.mark.parametrize("state", [None, 3, {}, b"state"])
 def test_restoring_something_else(env: Any, state: Any) -> None:
-    with pytest.raises(UsageError, match="restore_state"):
+    with pytest.raises(UsageError, match="state"):
         env.restore_state(state)
 
 

@@ -40,7 +40,7 @@ _KNOWING = ("rollout_after=0", "objective.shortcut_after=0", "warmup=200")
 _TINY_MODEL = (
     "model.denoiser.height=48", "model.denoiser.width=64", "model.denoiser.channels=16",
     "model.denoiser.blocks=1", "model.denoiser.attention=1", "model.denoiser.head_size=16",
-    "model.denoiser.cond=32", "model.motion.channels=16", "model.motion.cond=16",
+    "model.denoiser.cond=32", "model.motion.width=32",
 )  # fmt: skip
 _TINY = (
     "batch=2", "clip=12", "workers=2", "engines=2", "memory_mb=20", "compile=false", "rollout_after=1",

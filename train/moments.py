@@ -1,4 +1,4 @@
-"""Moments of play that the motion head learns from: the last frame, what is remembered, and the step that followed."""
+"""Moments of play that the motion head learns from: the action, what is remembered, and the step that followed."""
 
 from __future__ import annotations
 
@@ -24,14 +24,10 @@ _CONTACT = 2  # place in `episode.SIGNALS`
 
 @dataclass(frozen=True)
 class Moment:
-    """One tick for each of B worlds, as the motion head meets it."""
+    """One tick for each of B worlds, as the motion head meets it; no picture is needed."""
 
-    frame: Tensor
-    """`[B, 3, H, W]` the frame before it."""
-    depth: Tensor
-    """`[B, 1, H, W]` in blocks."""
     pitch: Tensor
-    """`[B]` degrees."""
+    """`[B]` degrees, before it."""
     actions: Tensor
     """`[B, K, 25]` newest first."""
     past: Tensor
@@ -45,11 +41,8 @@ class Moment:
 def build_moment(clips: ClipTensors, t: Tensor, *, history: int, usable: Tensor) -> Moment:
     """The moments that lead to the frames `t` `[B]`, with as many actions as `history`."""
     steps = clips.steps(t)
-    before = t - 1
     return Moment(
-        frame=clips.frame(before[:, None])[:, 0],
-        depth=clips.depth(before[:, None])[:, 0],
-        pitch=clips.pose[clips.rows, before, 4],
+        pitch=clips.pose[clips.rows, t - 1, 4],
         actions=clips.led_to(t, history),
         past=steps[:, 1:],
         space=_space(clips, t, usable),
@@ -64,7 +57,7 @@ def moment_loss(
     past = moment.past
     if noise > 0:
         past = past + noise * torch.randn(past.shape, generator=generator).to(past.device)
-    step = model.move(moment.frame, moment.depth, moment.pitch, moment.actions, past, moment.space)
+    step = model.move(moment.pitch, moment.actions, past, moment.space)
     return motion_loss(step, moment.step)
 
 

@@ -93,7 +93,7 @@ def debug() -> Recipe:
     """A minute on a CPU: small frames, a small network, every part exercised."""
     d = DenoiserConfig(height=48, width=80, channels=32, blocks=1, attention=1, head_size=32, cond=96)
     return Recipe(
-        model=WorldModelConfig(d, MotionConfig(channels=32, cond=64, sense=64), HeadsConfig(width=64)),
+        model=WorldModelConfig(d, MotionConfig(width=128), HeadsConfig(width=64)),
         batch=8, clip=16, long_clip=32, rollout_after=20, warmup=20, minutes=1.0, workers=1, engines=4, memory_mb=40,
         preview_minutes=0.5, save_minutes=0.5, objective=ObjectiveConfig(shortcut_after=40),
     )  # fmt: skip
@@ -103,16 +103,14 @@ def small() -> Recipe:
     """Minutes on a CPU: a quarter of the shipped frame's pixels, where recipes are compared (docs/experiments.md)."""
     d = DenoiserConfig(height=48, width=80, channels=64, blocks=1, attention=1, cond=192)
     return Recipe(
-        model=WorldModelConfig(d, MotionConfig(channels=32, cond=64, sense=64), HEADS),
-        minutes=20.0, engines=8, memory_mb=120, rollout_after=200, warmup=100, preview_minutes=5.0,
+        model=WorldModelConfig(d, MotionConfig(width=128), HEADS), minutes=20.0, engines=8, memory_mb=120,
+        rollout_after=200, warmup=100, preview_minutes=5.0,
     )  # fmt: skip
 
 
 def cpu() -> Recipe:
     """Hours on a laptop: 160x96 frames, the size that ships."""
-    return Recipe(
-        model=WorldModelConfig(DenoiserConfig(channels=96), MotionConfig(sense=192), HEADS), minutes=240.0
-    )
+    return Recipe(model=WorldModelConfig(DenoiserConfig(channels=96), heads=HEADS), minutes=240.0)
 
 
 def gpu() -> Recipe:

@@ -44,7 +44,7 @@ from .trainer import WorldTrainer, seed_everything
 
 WORLD_FOLDER, STATE_FOLDER = "world", "state"
 _SEEDS = 24
-_ADDED = ("motion.sense.", "heads.")
+_ADDED = ("heads.",)
 """Parts that change nothing when they are new: a world that has none can be given them by --set."""
 
 

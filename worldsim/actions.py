@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worldsim.errors import InvalidAction
+from worldsim.errors import InvalidAction, brief
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -97,7 +97,7 @@ def check_vector(vector: Any) -> NDArray[np.float32]:
     """
     try:
         values = np.array(vector, np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidAction(
             f"action: got {type(vector).__name__}, expected floats [..., 25]: {error}"
         ) from error
@@ -112,23 +112,26 @@ def check_vector(vector: Any) -> NDArray[np.float32]:
 
 
 def _pressed(key: str, value: Any) -> float:
-    array = np.asarray(value)
+    array = as_array(value, f"action[{key!r}]", "the integer 0 or 1")
     if array.shape != () or array.dtype.kind not in "iub" or int(array) not in (0, 1):
-        raise InvalidAction(f"action[{key!r}]: got {value!r}, expected the integer 0 or 1")
+        raise InvalidAction(f"action[{key!r}]: got {brief(value)}, expected the integer 0 or 1")
     return float(array)
 
 
 def _camera(value: Any) -> NDArray[np.float32]:
-    try:
-        camera = np.asarray(value)
-    except ValueError as error:
-        raise InvalidAction(f"action['camera']: got {value!r}, expected two degrees") from error
+    camera = as_array(value, "action['camera']", "two degrees (pitch, yaw)")
     if camera.shape != (2,) or camera.dtype.kind not in "iuf":
-        raise InvalidAction(
-            f"action['camera']: got shape {camera.shape} of {camera.dtype}, expected two degrees (pitch, yaw)"
-        )
+        raise InvalidAction(f"action['camera']: got {brief(value)}, expected two degrees (pitch, yaw)")
     if not np.isfinite(camera).all() or (np.abs(camera) > CAMERA_LIMIT).any():
         raise InvalidAction(
-            f"action['camera']: got {value!r}, expected finite degrees within ±{CAMERA_LIMIT:g}"
+            f"action['camera']: got {brief(value)}, expected finite degrees within ±{CAMERA_LIMIT:g}"
         )
     return camera.astype(np.float32)
+
+
+def as_array(value: Any, name: str, expected: str) -> NDArray[Any]:
+    """`np.asarray(value)`, or an InvalidAction where that fails: ragged lists, tensors on a GPU."""
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidAction(f"{name}: got {brief(value)}, expected {expected}") from error

@@ -1,6 +1,6 @@
 """The `worldsim` program: finds the command, reads its options, turns errors into one line.
 
-Run it as `worldsim` or `python -m worldsim`. Exit codes: 0 done, 2..14 the kinds of
+Run it as `worldsim` or `python -m worldsim`. Exit codes: 0 done, 2..15 the kinds of
 `worldsim.errors`, 70 a bug of ours, 130 Ctrl-C, 143 terminated.
 """
 

@@ -6,6 +6,8 @@ A message says what was got, what was expected and what to do, in one line.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class WorldSimError(Exception):
     """Base of every error that is the input's fault and not ours."""
@@ -89,3 +91,23 @@ class MissingDependency(WorldSimError):
     """An optional package or program that is not installed."""
 
     exit_code = 14
+
+
+class EnvClosed(WorldSimError):
+    """An environment was used after `close`."""
+
+    exit_code = 15
+
+
+class EngineError(WorldSimError):
+    """A game in a process of its own that did not start, ended or fell silent."""
+
+    exit_code = 16
+
+
+def brief(value: Any) -> str:
+    """A value for an error message: one short line, whatever it is."""
+    if getattr(value, "shape", ()) and hasattr(value, "dtype"):
+        return f"{value.dtype} {tuple(value.shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{type(value).__name__} {text[:50]}…"

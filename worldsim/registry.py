@@ -14,8 +14,16 @@ from worldsim.errors import UsageError
 ENVS: dict[str, str] = {
     "worldsim/Voxel-v0": "worldsim.envs.voxel:VoxelEnv",
     "worldsim/Dream-v0": "worldsim.sim.env:DreamEnv",
+    "worldsim/Luanti-v0": "worldsim.envs.luanti:LuantiEnv",
+    "worldsim/MineRL-v0": "worldsim.envs.minerl_env:MineRLEnv",
 }
 """Gymnasium ids that `import worldsim` registers."""
+
+VECTOR_ENVS: dict[str, str] = {
+    "worldsim/Voxel-v0": "worldsim.envs.voxel_vector:VoxelVectorEnv",
+    "worldsim/Dream-v0": "worldsim.sim.vector:DreamVectorEnv",
+}
+"""The same ids for `gymnasium.make_vec`."""
 
 ENGINES: dict[str, str] = {"worldsim/Voxel-v0": "worldsim.envs.voxel_engine:VoxelEngine"}
 """Games that a live source can run with numpy and numba alone."""
@@ -40,6 +48,7 @@ PROGRAMS: dict[str, str] = {
     "world": "worldsim.train.world:main",
     "tokenizer": "worldsim.train.tokenizer:main",
     "probes": "worldsim.train.probes:main",
+    "idm": "worldsim.train.idm:main",
 }
 """What `worldsim train NAME` runs: `main(options)`, its options dataclass is `TrainOptions` beside it."""
 
@@ -63,4 +72,4 @@ def register_envs() -> None:
 
     for env_id, entry_point in ENVS.items():
         if env_id not in gymnasium.registry:
-            gymnasium.register(env_id, entry_point=entry_point)
+            gymnasium.register(env_id, entry_point=entry_point, vector_entry_point=VECTOR_ENVS.get(env_id))

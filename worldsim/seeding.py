@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from worldsim.errors import UsageError
+from worldsim.errors import UsageError, brief
 
 
 def check_seed(seed: Any) -> int:
@@ -19,5 +19,5 @@ def check_seed(seed: Any) -> int:
     except TypeError:
         value = -1
     if isinstance(seed, bool) or not 0 <= value < 2**64:
-        raise UsageError(f"seed: got {seed!r}, expected None or an integer from 0 to 2**64 - 1")
+        raise UsageError(f"seed: got {brief(seed)}, expected None or an integer from 0 to 2**64 - 1")
     return value

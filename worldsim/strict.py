@@ -34,7 +34,9 @@ def check_header(data: bytes, where: Path) -> None:
     def refuse(why: str) -> CheckpointError:
         return CheckpointError(f"{where}: no valid safetensors: {why}; fetch it again")
 
-    if data[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK"):
+    # A header of 640 or 1152 bytes begins as a pickle does: look for its brace, too.
+    foreign = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
+    if data[:2] in foreign and data[8:9] != b"{":
         raise CheckpointError(f"{where}: got a pickle or zip file, expected safetensors; it was not opened")
     size = int.from_bytes(data[:8], "little")
     if len(data) < 10 or size > min(HEADER_LIMIT, len(data) - 8):

@@ -61,6 +61,22 @@ COMMANDS: dict[str, Command] = {
         "worldsim.commands.data:RepairOptions",
         ("worldsim data repair runs/game",),
     ),
+    "data import": Command(
+        "take in other people's recordings: VPT, BASALT, or any videos with their actions",
+        "worldsim.commands.transfer:import_",
+        "worldsim.commands.transfer:ImportOptions",
+        (
+            "worldsim data import contractor/ --out runs/vpt --size 160x96",
+            "worldsim data import all_8xx_Jun_29.json --root contractor/ --out runs/vpt",
+            "worldsim data import clips/ --format video --every 3 --out runs/mine",
+        ),
+    ),
+    "data export": Command(
+        "write episodes in the layout of the VPT recordings",
+        "worldsim.commands.transfer:export",
+        "worldsim.commands.transfer:ExportOptions",
+        ("worldsim data export runs/game --format vpt --out runs/vpt",),
+    ),
     "train world": Command(
         "train a world on episodes or straight from a game",
         PROGRAMS["world"],
@@ -82,6 +98,12 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["probes"],
         PROGRAMS["probes"].replace(":main", ":TrainOptions"),
         ("worldsim train probes --out runs/probes",),
+    ),
+    "train idm": Command(
+        "train a model that labels videos which have no actions",
+        PROGRAMS["idm"],
+        PROGRAMS["idm"].replace(":main", ":TrainOptions"),
+        ("worldsim train idm --data runs/game --minutes 10 --out runs/idm",),
     ),
     "evaluate": Command(
         "measure a world against the game, and write a report",
@@ -121,7 +143,10 @@ COMMANDS: dict[str, Command] = {
         "steps a second of environments through the Gymnasium API",
         "worldsim.bench.env:run",
         "worldsim.bench.env:EnvBenchOptions",
-        ("worldsim bench env", "worldsim bench env --env worldsim/Dream-v0 --json env.json"),
+        (
+            "worldsim bench env",
+            "worldsim bench env --env worldsim/Dream-v0 --num-envs 1 16 --json env.json",
+        ),
     ),
     "worlds": Command(
         "list the worlds that ship, or print the card of one",

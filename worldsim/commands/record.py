@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from worldsim.errors import UsageError
-from worldsim.play.options import DREAM, GAME
+from worldsim.play.options import DREAM, GAME, SIZED
+
+if TYPE_CHECKING:
+    from worldsim.data.rollout import RecordReport
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +36,11 @@ class RecordOptions:
     device: str | None = None
     """Device of worldsim/Dream-v0, such as cuda."""
     width: int | None = None
-    """Width of worldsim/Voxel-v0's frames, a multiple of 16."""
+    """Width of a game's frames: a multiple of 16 for worldsim/Voxel-v0, even for worldsim/Luanti-v0."""
     height: int | None = None
-    """Height of worldsim/Voxel-v0's frames, a multiple of 16."""
+    """Height of a game's frames, likewise."""
+    workers: int = 1
+    """Episodes that are played at the same time, each in a process of its own; the dataset is the same."""
     depth: bool = True
     """Record depth where the environment has it."""
     wandb: Literal["disabled", "offline", "online"] = "disabled"
@@ -46,6 +51,11 @@ def run(options: RecordOptions) -> None:
     """Record and say what was written."""
     from worldsim.data.rollout import record
 
+    if options.workers != 1:
+        from worldsim.commands.record_parallel import record_parallel
+
+        _say(record_parallel(options, _arguments(options)))
+        return
     report = record(
         options.env,
         options.policy,
@@ -58,6 +68,10 @@ def run(options: RecordOptions) -> None:
         env_options=_arguments(options),
         progress=sys.stderr.isatty(),
     )
+    _say(report)
+
+
+def _say(report: RecordReport) -> None:
     frames = sum(report.steps) + len(report.steps)
     print(
         f"{report.folder}: {len(report.episodes)} episodes, {frames} frames of {report.env} by {report.policy}"
@@ -68,9 +82,9 @@ def _arguments(options: RecordOptions) -> dict[str, Any]:
     """What the environment is made with; an option that it does not have is refused."""
     of_dream = {"world": options.world, "steps": options.sampler_steps, "device": options.device}
     of_game = {"width": options.width, "height": options.height}
-    for env_id, group in ((DREAM, of_dream), (GAME, of_game)):
+    for known, group in (((DREAM,), of_dream), (SIZED, of_game)):
         given = [name for name, value in group.items() if value is not None]
-        if given and options.env != env_id:
+        if given and options.env not in known:
             names = ", ".join("--sampler-steps" if name == "steps" else f"--{name}" for name in given)
-            raise UsageError(f"{names}: for --env {env_id} only, got --env {options.env}")
+            raise UsageError(f"{names}: for --env {' or '.join(known)} only, got --env {options.env}")
     return {name: value for name, value in {**of_dream, **of_game}.items() if value is not None}

@@ -80,7 +80,7 @@ def record(
             _play(env, policy, episodes, steps, seed, progress)
     finally:
         env.close()
-    report = _report(out, known, env_id, policy)
+    report = report_on(out, known, env_id, policy)
     if wandb_mode != "disabled":
         _track(report, wandb_mode)
     return report
@@ -157,7 +157,8 @@ def _chooser(env: Any, policy: str) -> _Scripted | _Sampler:
     return _Sampler(env.action_space)
 
 
-def _report(out: str | os.PathLike[str], known: int, env_id: str, policy: str) -> RecordReport:
+def report_on(out: str | os.PathLike[str], known: int, env_id: str, policy: str) -> RecordReport:
+    """Say what was added to a dataset that had `known` episodes."""
     from worldsim.data.parts import read_steps
 
     store = EpisodeStore(out)

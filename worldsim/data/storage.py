@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 from typing import IO
 
+from worldsim.atomic import sync_folder
 from worldsim.data.arrays import ArrayReader, read_depth
 from worldsim.data.disk import disk_errors, dump_json, replace_file
 from worldsim.data.episode import FPS, Episode
@@ -30,7 +31,7 @@ from worldsim.data.folder import (
     names_in,
 )
 from worldsim.data.index import append_index, create_index, read_index
-from worldsim.data.manifest import DEPTH, FORMAT, VERSION, Manifest, read_manifest
+from worldsim.data.manifest import DEPTH, FORMAT, META, VERSION, Manifest, read_manifest
 from worldsim.data.parts import open_checked, open_video, read_steps
 from worldsim.data.writer import EpisodeWriter
 from worldsim.errors import DatasetError, UsageError
@@ -125,6 +126,23 @@ class EpisodeStore:
                 action, reward = episode.actions[i - 1], float(episode.rewards[i - 1])
                 writer.step(action, reward, frame, columns=rows[i], depth=depth, caption=caption)
         return writer.commit(terminated=episode.terminated, truncated=episode.truncated, meta=episode.meta)
+
+    def adopt(self, episode: Path) -> str:
+        """Move a committed episode of another dataset, on the same disk, into this one; return its new name.
+
+        Raises:
+            DatasetError: it is no committed episode.
+        """
+        if self._lock is None:
+            raise UsageError(f"{self.folder}: is open for reading; use EpisodeStore(folder, write=True)")
+        read_manifest(episode)
+        name = f"ep-{self._next_number():06d}"
+        with disk_errors(self.folder):
+            meta = (episode / META).read_bytes()
+            os.rename(episode, self.folder / name)
+            sync_folder(self.folder)
+            self._committed(name, meta)
+        return name
 
     def close(self) -> None:
         """Throw the open episode away and let others write."""

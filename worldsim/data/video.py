@@ -42,7 +42,7 @@ class VideoWriter:
 
     def append(self, frame: NDArray[np.uint8]) -> None:
         """Encode one more frame, of the same size as the first."""
-        av = _av()
+        av = load_av()
         if self._container is None:
             self._open(frame)
         size = (self._stream.height, self._stream.width, 3)
@@ -65,14 +65,14 @@ class VideoWriter:
         container, self._container = self._container, None
         if container is not None:
             # The file is thrown away; that its end can't be written does not matter.
-            with suppress(OSError, ValueError, _av().FFmpegError):
+            with suppress(OSError, ValueError, load_av().FFmpegError):
                 container.close()
 
     def _open(self, frame: NDArray[np.uint8]) -> None:
         if frame.ndim != 3 or not all(1 <= side <= MAX_SIDE for side in frame.shape[:2]):
             raise ResourceLimitError(f"frame: got shape {frame.shape}, expected sides from 1 to {MAX_SIDE}")
         codec, pixels, options = _VIEWABLE if self._viewable else _LOSSLESS
-        self._container = _av().open(self._file, "w", format="mp4")
+        self._container = load_av().open(self._file, "w", format="mp4")
         self._stream = self._container.add_stream(codec, rate=self._rate, options=dict(options))
         self._stream.height, self._stream.width = frame.shape[:2]
         self._stream.pix_fmt = pixels
@@ -88,7 +88,7 @@ class VideoReader:
     """
 
     def __init__(self, file: IO[bytes], *, width: int, height: int) -> None:
-        av = _av()
+        av = load_av()
         self._file = file
         try:
             self._container = av.open(file, "r", format="mp4", metadata_errors="ignore")
@@ -117,7 +117,7 @@ class VideoReader:
         Raises:
             MediaError: the video ends before, or can't be decoded.
         """
-        av = _av()
+        av = load_av()
         out = np.empty((count, *self._shape), np.uint8)
         done = 0
         try:
@@ -125,7 +125,7 @@ class VideoReader:
             for picture in self._container.decode(self._stream):
                 index = round(picture.pts / self._tick)
                 if index == start + done:
-                    out[done] = _pixels(picture)
+                    out[done] = rgb(picture)
                     done += 1
                     if done == count:
                         return out
@@ -186,7 +186,8 @@ def _even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frame[: frame.shape[0] // 2 * 2, : frame.shape[1] // 2 * 2]
 
 
-def _pixels(picture: Any) -> Any:
+def rgb(picture: Any) -> Any:
+    """The pixels of a decoded picture, uint8 [H, W, 3]."""
     if picture.format.name == "gbrp":  # our own: planes, no conversion
         return picture.to_ndarray()
     return picture.to_ndarray(format="rgb24")
@@ -196,7 +197,12 @@ def _name(file: IO[bytes]) -> str:
     return str(getattr(file, "name", "video"))
 
 
-def _av() -> Any:
+def load_av() -> Any:
+    """PyAV, imported when it is needed.
+
+    Raises:
+        MissingDependency: it is not installed.
+    """
     try:
         import av
     except ImportError as error:

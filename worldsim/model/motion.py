@@ -1,7 +1,8 @@
-"""The motion head: how far the player will move this tick, from the last frame, its depth and the action.
+"""The motion head: how far the player will move this tick, from the action, the steps before and the space around.
 
 It runs before the frame is denoised, so that references can be reprojected whole; walls, gravity
-and water act in the dream through it.
+and water act in the dream through it. It sees no picture: what stands where is read off remembered
+depth (`surroundings`), which knows of the ground under the feet and of walls out of view.
 """
 
 from __future__ import annotations
@@ -13,81 +14,50 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldsim.actions import ACTION_SIZE
-from worldsim.model.layers import ResBlock, channel_norm
 from worldsim.model.surroundings import SENSED
 
 _SCALE = 0.25  # blocks a tick of a brisk walk: brings targets to the order of one
+_FINE = (2.0, 8.0, 32.0)  # per block: a step of 0.02 and one of 0 are different things, on the ground or not
 
 
 @dataclass(frozen=True)
 class MotionConfig:
     """Size of the motion head."""
 
-    channels: int = 64
-    """Width of its outer level."""
-    cond: int = 128
-    """Width of its conditioning vector."""
+    width: int = 512
+    """Units of its first layer; the second has half as many."""
     history: int = 2
     """Past steps given."""
-    sense: int = 0
-    """Width of the layer that reads the space around the player (`surroundings`); 0: there is none."""
 
 
 class MotionHead(nn.Module):
     """Predicts the eye's step (right, up, forward) in blocks, in the level frame of the new yaw."""
 
-    def __init__(
-        self, config: MotionConfig, latent_channels: int, pixels: int, grid: tuple[int, int], actions: int
-    ) -> None:
+    def __init__(self, config: MotionConfig, actions: int) -> None:
         super().__init__()
         self.config = config
-        c = config.channels
-        self.stem = nn.Conv2d(latent_channels + pixels, c, 1)
-        self.cond = nn.Sequential(
-            nn.Linear(actions * ACTION_SIZE + 2 + 3 * config.history, config.cond), nn.SiLU(),
-            nn.Linear(config.cond, config.cond), nn.SiLU(),
+        past = 3 * config.history * (1 + len(_FINE))
+        self.net = nn.Sequential(
+            nn.Linear(actions * ACTION_SIZE + 2 + past + SENSED, config.width), nn.SiLU(),
+            nn.Linear(config.width, config.width // 2), nn.SiLU(),
+            nn.Linear(config.width // 2, 3),
         )  # fmt: skip
-        self.sense = _sense(config)
-        self.down = nn.ModuleList(
-            [nn.Conv2d(c, 2 * c, 3, stride=2, padding=1), nn.Conv2d(2 * c, 2 * c, 3, stride=2, padding=1)]
-        )
-        self.blocks = nn.ModuleList([ResBlock(2 * c, config.cond) for _ in range(2)])
-        self.squeeze = nn.Conv2d(2 * c, c // 2, 1)
-        cells = -(-grid[0] // 4) * -(-grid[1] // 4)
-        self.out = nn.Sequential(nn.Linear(cells * (c // 2) + config.cond, 256), nn.SiLU(), nn.Linear(256, 3))
 
-    def forward(
-        self, newest: Tensor, depth: Tensor, actions: Tensor, pitch: Tensor, past: Tensor, space: Tensor
-    ) -> Tensor:
+    def forward(self, actions: Tensor, pitch: Tensor, past: Tensor, space: Tensor) -> Tensor:
         """Predict the step `[B, 3]`.
 
         Args:
-            newest: `[B, C, h, w]` latents of the last frame.
-            depth: `[B, P, h, w]` its depth codes.
             actions: `[B, K, 25]` scaled, newest first.
             pitch: `[B, 2]` sine and cosine of the last frame's pitch.
             past: `[B, history, 3]` the steps before, newest first, in blocks in the new yaw's frame.
-            space: `[B, 980]` of `surroundings.sense`, in the new yaw's frame; not read if `config.sense` is 0.
+            space: `[B, 980]` of `surroundings.sense`, in the same frame.
         """
-        cond = self.cond(torch.cat([actions.flatten(1), pitch, past.flatten(1) / _SCALE], 1))
-        if self.sense is not None:
-            cond = cond + self.sense(space)
-        h = self.stem(torch.cat([newest, depth], 1).contiguous(memory_format=torch.channels_last))
-        for down, block in zip(self.down, self.blocks):
-            h = block(down(F.silu(h)), cond)
-        cells = self.squeeze(F.silu(channel_norm(h))).flatten(1)
-        step: Tensor = self.out(torch.cat([cells, cond], 1)).float()
+        flat = past.flatten(1)
+        fine = [torch.tanh(flat * scale) for scale in _FINE]
+        step: Tensor = self.net(
+            torch.cat([actions.flatten(1), pitch, flat / _SCALE, *fine, space], 1)
+        ).float()
         return step * _SCALE
-
-
-def _sense(config: MotionConfig) -> nn.Sequential | None:
-    """From the space around to the conditioning vector; adds nothing at first: a trained head can be given it."""
-    if config.sense == 0:
-        return None
-    last = nn.Linear(config.sense, config.cond)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(SENSED, config.sense), nn.SiLU(), last)
 
 
 def motion_loss(predicted: Tensor, true: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ HEIGHTS = (0.6, 0.2, -0.3, -0.8, -1.2, -1.5, -1.7, -2.1, -2.6, -3.6)
 POINTS = len(ACROSS) ** 2 * len(HEIGHTS)
 SENSED = 2 * POINTS
 """Numbers that `sense` gives: distances, and which of them are known."""
-OLDER = 12
+OLDER = 18
 """Frames beyond the newest two that are looked up."""
 _BEHIND = -0.25  # blocks behind a surface: farther back, the frame says nothing of the point
 _AHEAD = 0.05
@@ -85,6 +85,6 @@ def _look_up(frames: Remembered, points: Tensor, usable: Tensor) -> tuple[Tensor
 
 def _grid(device: torch.device) -> Tensor:
     """`[1, P, 3]` (right, up, forward) of the points."""
-    across, up = (torch.tensor(values, device=device) for values in (ACROSS, HEIGHTS))
+    across, up = (torch.tensor(values).to(device) for values in (ACROSS, HEIGHTS))
     right, height, forward = torch.meshgrid(across, up, across, indexing="ij")
     return torch.stack([right, height, forward], -1).reshape(1, -1, 3)

@@ -1,6 +1,6 @@
 """The whole learned world: tokenizer, motion head, denoiser and heads behind a few calls.
 
-step = model.move(frame, depth, pose, actions, past)        # where does the action lead?
+step = model.move(pitch, actions, past, space)              # where does the action lead?
 context = model.context(references, pose, step, actions)    # what is known from there?
 prediction = model.denoise(x, noise_level, step_size, context)
 frame, depth = model.frame(prediction), model.depth(prediction)
@@ -70,34 +70,22 @@ class WorldModel(nn.Module):
         groups = self.factor**2 if channels == 3 * self.factor**2 else 1
         self.latent_shape = (channels, d.height // self.factor, d.width // self.factor)
         self.denoiser = Denoiser(d, channels, self.factor, groups)
-        self.motion = MotionHead(
-            config.motion, channels, self.factor**2, self.latent_shape[1:], d.action_history
-        )
+        self.motion = MotionHead(config.motion, d.action_history)
         # Last, so that the order of the other parameters, which optimiser states go by, stays.
         self.heads = Heads(config.heads, d, self.factor) if config.heads.width else None
         self.register_buffer("usable", torch.ones(d.height, d.width, dtype=torch.bool))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def move(
-        self, frame: Tensor, depth: Tensor, pitch: Tensor, actions: Tensor, past: Tensor, space: Tensor
-    ) -> Tensor:
+    def move(self, pitch: Tensor, actions: Tensor, past: Tensor, space: Tensor) -> Tensor:
         """Predict the step `[B, 3]` (right, up, forward) that the newest action leads to.
 
         Args:
-            frame, depth: `[B, 3, H, W]`, `[B, 1, H, W]` the last frame.
             pitch: `[B]` degrees of the last frame.
             actions: `[B, K, 25]` newest first.
             past: `[B, history, 3]` the steps before, newest first.
             space: `[B, 980]` what is free around the player, see `surroundings.sense`.
         """
-        return self.motion(  # type: ignore[no-any-return]
-            self.tokenizer.encode(frame),
-            self._cells(encode_depth(depth)),
-            scale_actions(actions),
-            _angle(pitch),
-            past,
-            space,
-        )
+        return self.motion(scale_actions(actions), _angle(pitch), past, space)  # type: ignore[no-any-return]
 
     def context(
         self,

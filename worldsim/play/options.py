@@ -9,6 +9,9 @@ from worldsim.errors import UsageError
 
 DREAM = "worldsim/Dream-v0"
 GAME = "worldsim/Voxel-v0"
+LUANTI = "worldsim/Luanti-v0"
+SIZED = (GAME, LUANTI)
+"""Games that draw frames of any size."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,9 @@ class PlayOptions:
     image: str | None = None
     """Picture (PNG, JPEG or WEBP) to start the learned world from."""
     width: int | None = None
-    """Width of the game's frames in pixels, a multiple of 16; a learned world has its own."""
+    """Width of a game's frames in pixels, a multiple of 16; a learned world has its own."""
     height: int | None = None
-    """Height of the game's frames in pixels, a multiple of 16; a learned world has its own."""
+    """Height of a game's frames in pixels, a multiple of 16 (Luanti: even); a learned world has its own."""
     scale: int | None = None
     """Window pixels for each pixel of a frame at the start; default: what fits a window of 960 x 576."""
     smooth: bool = False
@@ -72,8 +75,8 @@ class PlayOptions:
             raise UsageError("--video: only with --headless; in a window, record with F5 or --record DIR")
         if self.json is not None and not self.headless:
             raise UsageError("--json: only with --headless")
-        if self.image is not None and self.env == GAME:
-            raise UsageError(f"--image: {GAME} can't start from a picture; use --env {DREAM}")
+        if self.image is not None and self.env in SIZED:
+            raise UsageError(f"--image: {self.env} can't start from a picture; use --env {DREAM}")
 
 
 def _within(name: str, value: int | None, low: int, high: int) -> None:

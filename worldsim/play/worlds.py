@@ -6,7 +6,7 @@ from typing import Any
 
 from worldsim.actions import KEYS
 from worldsim.errors import UsageError
-from worldsim.play.options import DREAM, GAME, PlayOptions
+from worldsim.play.options import DREAM, GAME, LUANTI, SIZED, PlayOptions
 from worldsim.play.world import World
 from worldsim.registry import register_envs
 
@@ -30,7 +30,7 @@ def open_world(env_id: str, options: PlayOptions, size: tuple[int, int] | None =
     try:
         env = gymnasium.make(env_id, disable_env_checker=True, **arguments)
     except gymnasium.error.Error as error:
-        known = ", ".join(sorted(PARTNERS))
+        known = ", ".join(sorted({*PARTNERS, *SIZED}))
         raise UsageError(f"--env {env_id}: {_first_line(error)}; worlds here: {known}") from error
     try:
         _check_spaces(env_id, env)
@@ -38,7 +38,7 @@ def open_world(env_id: str, options: PlayOptions, size: tuple[int, int] | None =
         env.close()
         raise
     generated = is_generated(env)
-    title = {DREAM: "dream", GAME: "game"}.get(env_id, env_id)
+    title = {DREAM: "dream", GAME: "game", LUANTI: "Luanti"}.get(env_id, env_id)
     return World(env, title=title, generated=generated)
 
 
@@ -49,7 +49,7 @@ def _arguments(env_id: str, options: PlayOptions, size: tuple[int, int] | None) 
                 "--width and --height: a learned world has its own size; use --scale for the window"
             )
         chosen = {"world": options.world, "steps": options.steps, "device": options.device}
-    elif env_id == GAME:
+    elif env_id in SIZED:
         width, height = size or (options.width, options.height)
         chosen = {"width": width, "height": height}
     else:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim.actions import ACTION_SIZE, check_vector, to_vector
-from worldsim.errors import UsageError
+from worldsim.errors import UsageError, brief
 from worldsim.sim.seeds import Seeds
 
 OPTIONS = ("frames", "actions", "depth", "pose", "pitch", "caption")
@@ -115,5 +115,5 @@ def _floats(name: str, value: Any, shape: tuple[int, ...]) -> Tensor | None:
 def _pitch(value: Any) -> float:
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     if not number or not -90 <= value <= 90:
-        raise UsageError(f"options['pitch']: got {value!r}, expected degrees from -90 to 90")
+        raise UsageError(f"options['pitch']: got {brief(value)}, expected degrees from -90 to 90")
     return float(value)

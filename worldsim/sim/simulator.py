@@ -8,6 +8,7 @@ frames = [w.newest.frame for w in worlds]           # uint8 [H, W, 3]
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from worldsim.model.noise import frame_noise, schedule
 from worldsim.model.references import References
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.sampler import SAMPLERS
-from worldsim.model.surroundings import OLDER, SENSED, Remembered, sense
+from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.state import KeyFrame, Memory, WorldState
@@ -169,18 +170,14 @@ class Simulator:
         pose = torch.stack([w.newest.pose for w in worlds])
         yaw = pose[:, 3] + actions[:, 0, CAMERA][:, 1]
         past = to_yaw_frame(torch.stack([w.past for w in worlds]), yaw[:, None].expand(-1, 2))
-        frames, depth = self._stack([w.newest for w in worlds])
         device = self.device
         step = self.model.move(
-            frames, depth, pose[:, 4].to(device), actions.to(device), past.to(device),
-            self._sense(worlds, pose, yaw),
-        ).cpu()  # fmt: skip
+            pose[:, 4].to(device), actions.to(device), past.to(device), self._sense(worlds, pose, yaw)
+        ).cpu()
         return settle(step, actions[:, 0])
 
     def _sense(self, worlds: Sequence[WorldState], pose: Tensor, yaw: Tensor) -> Tensor:
         """What the newest frames and those remembered tell of the space around the players, `[B, 980]`."""
-        if self.model.config.motion.sense == 0:
-            return torch.zeros(len(worlds), SENSED, device=self.device)
         rows = [[*w.recent, *w.memory.frames[: -OLDER - 1 : -1]] for w in worlds]
         longest = max(len(row) for row in rows)
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
@@ -252,24 +249,28 @@ class Simulator:
         latents = prediction.latents.float()
         frames = float_to_frames(self.model.frame(latents))
         depth = self.model.depth(prediction)[:, 0].half()
-        finite = (latents.isfinite().flatten(1).all(1).cpu() & offset.isfinite().all(1)).tolist()
         signals = self._read(prediction)
+        finite = (
+            (latents.isfinite().flatten(1).all(1) & depth.isfinite().flatten(1).all(1)).cpu()
+            & offset.isfinite().all(1) & signals.isfinite().all(1)
+        ).tolist()  # fmt: skip
         after = []
         for i, w in enumerate(worlds):
-            if not finite[i]:
+            if not finite[i] or not math.isfinite(doubt[i]):
                 after.append(replace(w, failed="the model's numbers are not finite"))
                 continue
-            key = KeyFrame(frames[i], depth[i], pose[i], w.tick + 1, kept[i])
+            # Copies: a view would keep the whole batch for as long as one world remembers its part.
+            key = KeyFrame(frames[i].clone(), depth[i].clone(), pose[i].clone(), w.tick + 1, kept[i].clone())
             after.append(
                 replace(
                     self._remember(w),
                     tick=w.tick + 1,
                     recent=(key, w.newest),
-                    actions=actions[i],
+                    actions=actions[i].clone(),
                     past=torch.stack([offset[i], w.past[0]]),
                     uncertainty=doubt[i],
                     invented=invented[i],
-                    signals=signals[i],
+                    signals=signals[i].clone(),
                 )
             )
         return after
