@@ -231,15 +231,20 @@ def test_a_bad_action_changes_nothing() -> None:
     assert env.referee.clone() == before
 
 
-def vector(count: int) -> gymnasium.vector.VectorEnv:
+def vector(count: int, native: bool = True) -> gymnasium.vector.VectorEnv:
+    if native:
+        return gymnasium.make_vec(
+            "worldsim/Voxel-v0", num_envs=count, autoreset_mode="Disabled", width=64, height=48
+        )
     return gymnasium.make_vec(
         "worldsim/Voxel-v0", num_envs=count, vectorization_mode="sync",
         vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED}, width=64, height=48,
     )  # fmt: skip
 
 
-def test_many_worlds_are_judged_as_each_alone() -> None:
-    envs = TaskVectorEnv(vector(2), "beacon", limit=5)
+@pytest.mark.parametrize("native", [True, False])
+def test_many_worlds_are_judged_as_each_alone(native: bool) -> None:
+    envs = TaskVectorEnv(vector(2, native), "beacon", limit=5)
     _, info = envs.reset(seed=7)
     alone = [TaskEnv(voxel(), "beacon", limit=5) for _ in range(2)]
     goals = [env.reset(seed=7 + i)[1]["task"]["goal"] for i, env in enumerate(alone)]
@@ -262,10 +267,10 @@ def test_many_worlds_are_judged_as_each_alone() -> None:
 
 def test_a_dream_and_a_game_begin_again_as_the_task_wants(world: Path) -> None:
     dreams = gymnasium.make_vec(
-        "worldsim/Dream-v0", num_envs=2, vectorization_mode="sync", world=world, precision="float32",
-        vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED},
-    )  # fmt: skip
-    for envs in (TaskVectorEnv(vector(2), "night", limit=1), TaskVectorEnv(dreams, "night", limit=1)):
+        "worldsim/Dream-v0", num_envs=2, autoreset_mode="Disabled", world=world, precision="float32"
+    )
+    inside = (vector(2), vector(2, native=False), dreams)
+    for envs in (TaskVectorEnv(one, "night", limit=1) for one in inside):
         envs.reset(seed=1)
         still = {name: np.stack([np.asarray(value)] * 2) for name, value in noop().items()}
         _, _, _, truncated, info = envs.step(still)

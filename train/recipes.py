@@ -110,7 +110,7 @@ def small() -> Recipe:
 
 def cpu() -> Recipe:
     """Hours on a laptop: 160x96 frames, the size that ships."""
-    return Recipe(model=WorldModelConfig(DenoiserConfig(channels=96), MotionConfig(), HEADS), minutes=240.0)
+    return Recipe(model=WorldModelConfig(DenoiserConfig(channels=96), heads=HEADS), minutes=240.0)
 
 
 def gpu() -> Recipe:

@@ -48,7 +48,7 @@ class TaskVectorEnv(VectorWrapper):
         if inner != AutoresetMode.DISABLED:
             raise ConfigError(
                 f"autoreset_mode: the env inside has {inner}, expected DISABLED; make it with "
-                "vector_kwargs={'autoreset_mode': 'Disabled'}"
+                "autoreset_mode='Disabled'"
             )
         if autoreset_mode not in (AutoresetMode.SAME_STEP, AutoresetMode.DISABLED):
             raise ConfigError(f"autoreset_mode: got {autoreset_mode}, expected SAME_STEP or DISABLED")

@@ -51,6 +51,11 @@ class Dream:
         return f"worldsim/Dream-v0:{self.name}@{self.hash[:8]}"
 
     @property
+    def signals(self) -> tuple[str, ...]:
+        """The names of `worldsim.signals` that it tells; with heads it tells all."""
+        return told_by(self.simulator.model.signal_count)
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width of its frames."""
         return self.simulator.height, self.simulator.width

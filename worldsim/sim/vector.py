@@ -78,6 +78,11 @@ class DreamVectorEnv(BatchedEnv):
         self._worlds: list[WorldState] = []
         self._episodes = [0] * self.num_envs
 
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The names of `worldsim.signals` that these worlds tell."""
+        return self.dream.signals
+
     def buffers(self) -> dict[str, NDArray[Any]]:
         """Predicted "depth" (float32 [N, H, W], blocks) and "invented", see `dream.world_buffers`."""
         self._need_started("buffers")
