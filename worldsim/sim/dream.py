@@ -65,11 +65,6 @@ class Dream:
         """Frames uint8 [H, W, 3]."""
         return spaces.Box(0, 255, (*self.size, 3), np.uint8)
 
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The names of `worldsim.signals` that the world tells; with heads it tells all."""
-        return told_by(self.simulator.model.signal_count)
-
     def read_options(self, options: Any) -> Beginning:
         """Check the options of one reset.
 

@@ -69,7 +69,6 @@ class DreamVectorEnv(BatchedEnv):
         self.simulator, self.world_id, self.world_hash = (
             self.dream.simulator, self.dream.world_id, self.dream.hash,
         )  # fmt: skip
-        self.signals = self.dream.signals
         self.exact = self.simulator.device.type == "cpu" if exact is None else exact
         super().__init__(
             num_envs=num_envs, observation_space=self.dream.observation_space, action_space=action_space,
