@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.model.motion import motion_loss
-from worldsim.model.surroundings import OLDER, Remembered, sense
+from worldsim.model.surroundings import ACROSS, HEIGHTS, OLDER, POINTS, Remembered, sense
 from worldsim.model.world_model import WorldModel
 
 from .clips import ClipTensors
@@ -17,9 +18,24 @@ from .clips import ClipTensors
 _SPACING = 3
 """Ticks between the older frames that are remembered: about as far as a dream's key frames lie apart."""
 _RISES = 0.01
+_SWAPPED = [
+    {INDEX["left"]: INDEX["right"], INDEX["right"]: INDEX["left"]}.get(i, i) for i in range(ACTION_SIZE)
+]
 _JUMPY, _TOUCHED = 6.0, 3.0
 """How much more often ticks of rising or falling, and of touching a wall, are drawn than others."""
 _CONTACT = 2  # place in `episode.SIGNALS`
+
+
+@dataclass(frozen=True)
+class BlurConfig:
+    """How far moments are made worse than the game's, against learning a few worlds by heart."""
+
+    past: float = 0.003
+    """Standard deviation in blocks of noise on the steps before."""
+    distance: float = 0.05
+    """The same on the distances of the space around."""
+    hidden: float = 0.1
+    """Mean share of that space that is hidden."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +66,32 @@ def build_moment(clips: ClipTensors, t: Tensor, *, history: int, usable: Tensor)
     )
 
 
-def moment_loss(
-    model: WorldModel, moment: Moment, noise: float, generator: torch.Generator | None = None
-) -> Tensor:
-    """Loss of the motion head; `noise` in blocks on the steps before, since a dream's own are not exact."""
-    past = moment.past
-    if noise > 0:
-        past = past + noise * torch.randn(past.shape, generator=generator).to(past.device)
-    step = model.move(moment.pitch, moment.actions, past, moment.space)
+def moment_loss(model: WorldModel, moment: Moment) -> Tensor:
+    """Loss of the motion head."""
+    step = model.move(moment.pitch, moment.actions, moment.past, moment.space)
     return motion_loss(step, moment.step)
+
+
+def mirrored(moment: Moment) -> Moment:
+    """The same in a world that is mirrored left to right: as true as the game's own."""
+    flip = torch.tensor([-1.0, 1.0, 1.0]).to(moment.step.device)
+    actions = moment.actions[..., _SWAPPED].clone()
+    actions[..., CAMERA.start + 1] *= -1
+    across, up = len(ACROSS), len(HEIGHTS)
+    space = moment.space.view(-1, 2, across, up, across).flip(2).flatten(1)
+    return replace(moment, actions=actions, past=moment.past * flip, space=space, step=moment.step * flip)
+
+
+def blurred(moment: Moment, config: BlurConfig, generator: torch.Generator) -> Moment:
+    """As a dream knows it: steps and distances not quite exact, and parts of the space forgotten."""
+    device, shape = moment.step.device, (len(moment.step), POINTS)
+    past = moment.past + config.past * torch.randn(moment.past.shape, generator=generator).to(device)
+    distance, known = moment.space.split(POINTS, 1)
+    share = 2 * config.hidden * torch.rand(shape[0], 1, generator=generator)
+    kept = (torch.rand(shape, generator=generator) >= share).to(device)
+    distance = distance + config.distance * torch.randn(shape, generator=generator).to(device) * known
+    space = torch.cat([torch.where(kept, distance, -torch.ones_like(distance)), known * kept], 1)
+    return replace(moment, past=past, space=space)
 
 
 def eventful(clips: ClipTensors, first: int, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from worldsim.model.references import corrupt
 from worldsim.model.world_model import WorldModel
 
 from .examples import Example
+from .moments import BlurConfig
 
 _SMALLEST = 0.25
 _SAME, _OTHER = 0.1, 0.35
@@ -57,8 +58,8 @@ class ObjectiveConfig:
     """Weight of the motion head."""
     motion_noise: float = 0.02
     """Standard deviation of noise on the step that conditions the frame, in blocks."""
-    past_noise: float = 0.01
-    """The same, of noise on the steps that the motion head is told."""
+    blur: BlurConfig = field(default_factory=BlurConfig)
+    """How far what the motion head is told is made worse than the game's."""
 
 
 @dataclass(frozen=True)

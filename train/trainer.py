@@ -24,7 +24,7 @@ from .clips import ClipTensors
 from .ema import EMA
 from .examples import Example, build_example, continuing
 from .lessons import Lessons, draw, draw_ticks
-from .moments import build_moment, eventful, moment_loss
+from .moments import blurred, build_moment, eventful, mirrored, moment_loss
 from .objective import Outcome, world_loss
 from .recipes import Recipe
 from .schedule import ema_decay, warmup_decay
@@ -100,13 +100,16 @@ class WorldTrainer:
     def _moments(self, clips: ClipBatch) -> float:
         """Mean loss of lessons of the motion head; it is small, and so gets more of them than frames are drawn."""
         tensors, total, o = ClipTensors(clips, self.device), 0.0, self.recipe.objective
-        for _ in range(self.recipe.moments):
+        for k in range(self.recipe.moments):
             t = eventful(tensors, _FIRST, self.generator)
             moment = build_moment(
                 tensors, t, history=self.recipe.model.denoiser.action_history, usable=self.model.usable
             )
+            moment = blurred(
+                mirrored(moment) if (k + self.step_count) % 2 else moment, o.blur, self.generator
+            )
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                loss = o.motion * moment_loss(self.model, moment, o.past_noise, self.generator)
+                loss = o.motion * moment_loss(self.model, moment)
             (loss / self.recipe.moments).backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach()) / self.recipe.moments
         return total
