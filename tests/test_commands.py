@@ -84,7 +84,7 @@ def test_damage_is_found_and_repaired(damaged: Path, capsys: pytest.CaptureFixtu
         (
             "record --out {tmp}/a --env Vexel-v0",
             errors.UsageError,
-            "Worlds here: worldsim/Dream-v0, worldsim/V",
+            "Worlds here: worldsim/Dream-v0, worldsim/Luanti-v0, worldsim/MineRL-v0, worldsim/V",
         ),
         ("record --out {tmp}/a --policy human", errors.DisplayError, "worldsim record --policy explorer"),
         ("record --out {tmp}/file/a", errors.ResourceLimitError, "can't be written"),

@@ -85,7 +85,8 @@ class WorldDreamer:
         if not list(model.tokenizer.parameters()):
             return None
         pieces = torch.from_numpy(frames.copy()).to(self.simulator.device).split(16)
-        with torch.autocast(self.simulator.device.type, self.simulator.dtype):
+        s = self.simulator
+        with torch.autocast(s.device.type, s.dtype, enabled=s.dtype != torch.float32):
             coded = [model.frame(model.tokenizer.encode(frames_to_float(p)).float()) for p in pieces]
         return torch.cat([float_to_frames(c.float()) for c in coded]).cpu().numpy()
 
