@@ -58,7 +58,12 @@ class FakeEnv(gymnasium.Env):
         self._state, self._picture = state[0].copy(), state[1]
 
     def buffers(self):
-        return {"depth": np.full((self.size[1], self.size[0]), self._state[1], np.float32)}
+        depth = np.full((self.size[1], self.size[0]), self._state[1], np.float32)
+        if not self.generated:
+            return {"depth": depth}
+        invented = np.zeros_like(depth)
+        invented[:, self.size[0] // 2 :] = 1.0  # the right half
+        return {"depth": depth, "invented": invented}
 
     def close(self):
         self.closed = True
@@ -82,7 +87,7 @@ class FakeEnv(gymnasium.Env):
             }
         }
         if self.generated:
-            info["uncertainty"] = 12.5
+            info["uncertainty"], info["invented"] = 12.5, 0.5
         return info
 
 

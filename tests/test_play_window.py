@@ -21,6 +21,7 @@ from worldsim.play.headless import Headless, check_video_path, run_headless, sid
 from worldsim.play.inputs import Inputs
 from worldsim.play.options import DREAM, GAME, PlayOptions
 from worldsim.play.session import Session
+from worldsim.play.view import tinted
 from worldsim.play.worker import Worker
 
 pygame = pytest.importorskip("pygame")
@@ -104,6 +105,18 @@ def test_keys_move_the_world_and_commands_reach_the_session(dummy):
     assert dream.origin == "the game"
     shots = list((dummy / "runs" / "screenshots").iterdir())
     assert len(shots) == 1 and Image.open(shots[0]).size == (960, 576)
+
+
+def test_what_is_guessed_is_painted_on_demand(dummy):
+    window, script = run_script(PlayOptions(), {1: [key("u"), key("b")], 4: [key("p")]})
+    assert window.show_guesses
+    panes = script.session.stage.panes()
+    dream, game = sorted(panes, key=lambda pane: not pane.generated)
+    painted = tinted(dream).astype(int) - dream.frame
+    half = dream.frame.shape[1] // 2
+    assert not painted[:, :half].any()
+    assert painted[2:, half:, 0].min() > 100  # towards pink
+    assert tinted(game) is game.frame
 
 
 def test_the_mouse_is_taken_by_a_click_and_freed_by_escape(dummy):

@@ -153,8 +153,7 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def _extras(self, obs: Any, info: dict[str, Any]) -> dict[str, Any]:
         columns = dict(_flat("", info.get("state") or {}))
-        if "uncertainty" in info:
-            columns["uncertainty"] = info["uncertainty"]
+        columns |= {name: info[name] for name in ("uncertainty", "invented") if name in info}
         if not is_frame(obs) and isinstance(obs, np.ndarray) and obs.dtype.kind in "biuf":
             columns["obs"] = obs
         caption = columns.pop("caption", None)

@@ -25,7 +25,7 @@ class Moment:
     frame: NDArray[np.uint8]
     """uint8 [H, W, 3]."""
     info: dict[str, Any]
-    """What the world said about it: `state`, `uncertainty`."""
+    """What the world said about it: `state`, `uncertainty`, `invented` (uint8 [H, W])."""
     action: Action | None = None
     """The action that led here; None for the first frame."""
     ended: str | None = None

@@ -51,6 +51,7 @@ COMMAND_KEYS: dict[str, str] = {
     "f5": "record",
     "f11": "fullscreen",
     "v": "smooth",
+    "u": "guesses",
 }
 """Key to the command of the session or of the window."""
 
@@ -104,6 +105,7 @@ HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("F5", "record"),
             ("F11", "full screen"),
             ("V", "smooth or sharp"),
+            ("U", "show what is guessed"),
             ("Esc", "free mouse, pause"),
             ("Esc again", "quit"),
         ),

@@ -142,6 +142,7 @@ def _pane(world: World, back: int) -> Pane:
         origin=world.origin,
         tick=moment.tick,
         uncertainty=None if uncertainty is None else float(uncertainty),
+        invented=moment.info.get("invented"),
         slot=None if slot is None else int(slot),
         caption=str(state.get("caption", "")),
         ended=moment.ended,

@@ -24,6 +24,8 @@ class Pane:
     """Ticks since the episode began."""
     uncertainty: float | None = None
     """The world's own figure of how much it is guessing, if it gives one."""
+    invented: NDArray[np.uint8] | None = None
+    """uint8 [H, W], 255 where nothing told the model what to show, if the world tells."""
     slot: int | None = None
     """Chosen slot of the hotbar, 0 to 8, if the world tells."""
     caption: str = ""
@@ -61,3 +63,18 @@ class View:
     message: Message | None = None
     finished: bool = False
     """Whether the session has run all the ticks or episodes it was asked for."""
+
+
+TINT = (255, 96, 200)
+"""What is guessed is shown in this colour, which the game does not have."""
+
+
+def tinted(pane: Pane) -> NDArray[np.uint8]:
+    """The pane's frame, half in `TINT` where it is invented; as it is if the world does not tell."""
+    if pane.invented is None:
+        return pane.frame
+    share = pane.invented[..., None] / np.float32(510)
+    mixed: NDArray[np.uint8] = (pane.frame * (1 - share) + np.array(TINT, np.float32) * share).astype(
+        np.uint8
+    )
+    return mixed

@@ -14,7 +14,7 @@ from worldsim.play.inputs import Inputs
 from worldsim.play.keymap import ACTION_KEYS, COMMAND_KEYS, MOUSE_BUTTONS, SESSION_COMMANDS, TURN_KEYS
 from worldsim.play.layout import arrange
 from worldsim.play.options import PlayOptions
-from worldsim.play.view import Message, View
+from worldsim.play.view import Message, View, tinted
 from worldsim.play.worker import Worker
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Window:
         self.mouse_held = False
         self.show_help = False
         self.show_figures = options.figures
-        self.smooth = options.smooth
+        self.smooth, self.show_guesses = options.smooth, False
         self._fullscreen = options.fullscreen
         self._screen = open_display(first_size(options), fullscreen=options.fullscreen)
 
@@ -116,7 +116,8 @@ class Window:
         scale = pygame.transform.smoothscale if self.smooth else pygame.transform.scale
         for pane, box in zip(view.panes, boxes):
             height, width = pane.frame.shape[:2]
-            picture = pygame.image.frombuffer(pane.frame.tobytes(), (width, height), "RGB")
+            frame = tinted(pane) if self.show_guesses else pane.frame
+            picture = pygame.image.frombuffer(frame.tobytes(), (width, height), "RGB")
             self._screen.blit(
                 scale(picture.convert(self._screen), (box.width, box.height)), (box.left, box.top)
             )
@@ -198,6 +199,8 @@ class Window:
             self.show_figures = not self.show_figures
         elif command == "smooth":
             self.smooth = not self.smooth
+        elif command == "guesses":
+            self.show_guesses = not self.show_guesses
         elif command == "fullscreen":
             self._fullscreen = not self._fullscreen
             self._screen = open_display(first_size(self._options), fullscreen=self._fullscreen)

@@ -74,17 +74,24 @@ class World:
         observation, info = self.env.reset(seed=seed, options=options)
         self.seed = None if options else seed
         self.origin = origin or f"seed {seed}"
-        self.history.start(Moment(0, frame_of(observation), _kept(info)), self._snapshot())
+        self.history.start(Moment(0, frame_of(observation), self._kept(info)), self._snapshot())
         return self.moment
 
     def step(self, action: Action) -> Step:
         """Live one tick; call it only while `moment.ended` is None."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         ended = _end(bool(terminated), bool(truncated), info)
-        moment = Moment(self.moment.tick + 1, frame_of(observation), _kept(info), action, ended)
+        moment = Moment(self.moment.tick + 1, frame_of(observation), self._kept(info), action, ended)
         wanted = self.can_rewind and self.history.wants_snapshot(moment.tick)
         self.history.add(moment, self._snapshot() if wanted else None)
         return Step(moment, float(reward), bool(terminated), bool(truncated))
+
+    def _kept(self, info: dict[str, Any]) -> dict[str, Any]:
+        """What the player may be shown of a tick, with the map of what is invented, uint8 [H, W]."""
+        kept: dict[str, Any] = {key: info[key] for key in ("state", "uncertainty") if key in info}
+        if "invented" in info:
+            kept["invented"] = np.round(self.env.unwrapped.buffers()["invented"] * 255).astype(np.uint8)
+        return kept
 
     def rewind_to(self, tick: int) -> Moment:
         """Stand at `tick`, or as near as the history goes, exactly as one stood there before.
@@ -169,10 +176,6 @@ def frame_of(observation: Any) -> NDArray[np.uint8]:
     if frame.ndim != 3 or frame.shape[-1] != 3 or frame.dtype != np.uint8:
         raise UsageError(f"observation: got {frame.dtype} {frame.shape}, expected a picture uint8 [H, W, 3]")
     return frame
-
-
-def _kept(info: dict[str, Any]) -> dict[str, Any]:
-    return {key: info[key] for key in ("state", "uncertainty") if key in info}
 
 
 def _end(terminated: bool, truncated: bool, info: dict[str, Any]) -> str | None:
