@@ -24,7 +24,7 @@ INTERRUPTED = 130
 _DISK = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-_BUSY = 0.5
+_BUSY = 1.0
 """Load a core from which on other programs need the processor, too."""
 _MOMENT = "10000"
 """Rounds that a thread spins before it sleeps, some tens of microseconds."""
