@@ -29,6 +29,8 @@ from worldsim.errors import DatasetError, NumericalError, UsageError
 from worldsim.model.inverse import AFTER, BEFORE, PAIRS, InverseConfig, InverseModel, compand
 from worldsim.model.tokenizer import frames_to_float
 
+from .device import pick_device
+
 WINDOW = BEFORE + 2 + AFTER
 HELD_OUT = 0.1
 """Share of the recordings, at their end, that it is examined on."""
@@ -71,7 +73,7 @@ def main(options: TrainOptions) -> Path:
     for name in ("minutes", "batch", "exam"):
         if not getattr(options, name) > 0:
             raise UsageError(f"{name}: got {getattr(options, name)}, expected more than 0")
-    device = _device(options.device)
+    device = pick_device(options.device)
     torch.manual_seed(options.seed)
     source = ClipDataset(options.data, length=WINDOW)
     split = int(len(source) * (1 - HELD_OUT))
@@ -210,12 +212,3 @@ def _print(folder: Path, accuracy: dict[str, Any]) -> None:
         print(
             f"  {key:<12}  pressed {row['share']:6.1%}, precision {row['precision']:4.0%}, recall {row['recall']:4.0%}"
         )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
-        known = "cpu or cuda" if torch.cuda.is_available() else "cpu (torch sees no GPU)"
-        raise UsageError(f"device: got {name!r}, expected {known}")
-    return torch.device(name)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -24,6 +23,7 @@ from worldsim.png import grid, write_png
 from worldsim.tracking import Tracker
 
 from .autoencoder import RECIPES, TokenizerRecipe, TokenizerTrainer, check_figures
+from .device import pick_device
 from .interrupt import Interrupt
 from .schedule import Budget
 
@@ -75,7 +75,7 @@ def main(options: TrainOptions) -> Path:
     folder = Path(options.out)
     saved, plan = _plan(options, folder)
     recipe = from_json(TokenizerRecipe, plan["recipe"], "recipe")
-    trainer = TokenizerTrainer(recipe, device=_device(options.device), seed=plan["seed"])
+    trainer = TokenizerTrainer(recipe, device=pick_device(options.device), seed=plan["seed"])
     source = _source(plan, recipe)
     try:
         with Tracker(folder, options.wandb, config=plan) as tracker:
@@ -239,12 +239,3 @@ def _changed(recipe: TokenizerRecipe, options: TrainOptions) -> dict[str, Any]:
         values |= {"minutes": options.minutes, "steps": options.steps}
     Budget(values["minutes"], values["steps"])
     return values
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
-        known = "cpu or cuda" if torch.cuda.is_available() else "cpu (torch sees no GPU)"
-        raise UsageError(f"device: got {name!r}, expected {known}")
-    return torch.device(name)

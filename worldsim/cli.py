@@ -130,9 +130,9 @@ def _say(text: str, code: int) -> int:
 def _share_the_processor() -> None:
     """Let OpenMP's threads wait as the machine allows; what the user has set stays.
 
-    Spinning threads are quick where cores are free (27 frames/s of the dream that ships against 16 with sleeping
-    ones) and starve each other where they are not: with one other program on two cores, 4 against 15. So they
-    spin for a moment on a quiet machine and sleep at once on a busy one. Read when torch is imported.
+    Spinning threads are quick where cores are free and starve each other where they are not (docs/install.md has
+    the figures). So they spin for a moment on a quiet machine and sleep at once on a busy one. Read when torch
+    is imported.
     """
     if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
         return

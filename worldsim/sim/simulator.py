@@ -33,7 +33,10 @@ from worldsim.sim.state import KeyFrame, Memory, WorldState
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
 
 UNRELATED = 56.0
-"""Mean absolute difference, in grey levels, of two frames of the game that have nothing to do with each other."""
+"""Expected mean absolute error of what is invented, in grey levels.
+
+Dreams of the first world had 48 to 67, by horizon; two frames that have nothing to do with each other differ by 68.
+"""
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
