@@ -64,7 +64,7 @@ def test_dry_run(bare: dict[str, str], tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert "from scratch" in done.stdout and "24 beginnings" in done.stdout
     out = tmp_path / "out"
-    assert sorted(p.name for p in out.iterdir()) == ["metrics.jsonl", "strip.png", "world"]
+    assert sorted(p.name for p in out.iterdir()) == ["metrics.jsonl", "world"]
     assert load_checkpoint(out / "world").step == 3
     assert not list(tmp_path.glob("tmp.*")), "the work folder is left"
 

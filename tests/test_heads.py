@@ -156,7 +156,7 @@ def test_an_older_optimiser_state_still_fits() -> None:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "_source", lambda recipe, options: FakeSource())
+    monkeypatch.setattr(program, "_source", lambda recipe, options, device: FakeSource())
     monkeypatch.setattr(program.Run, "show", lambda self, tracker: None)
     monkeypatch.setattr(program.Run, "_seeds", lambda run: _seeds())
 

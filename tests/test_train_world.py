@@ -115,7 +115,7 @@ def test_recipes_are_complete(recipe: Any) -> None:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "_source", lambda recipe, options: FakeSource())
+    monkeypatch.setattr(program, "_source", lambda recipe, options, device: FakeSource())
     monkeypatch.setattr(program, "_recipe", lambda options: replace(TINY_RECIPE, steps=options.steps or 6))
     monkeypatch.setattr(program.Run, "show", lambda self, tracker: None)
     monkeypatch.setattr(program.Run, "_seeds", _fake_seeds)
@@ -172,7 +172,7 @@ def test_a_world_to_start_from_brings_its_architecture(tmp_path: Path) -> None:
 
 def test_a_batch_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_live", lambda recipe, options: FakeSource())
-    source = program._source(replace(TINY_RECIPE, ahead=True), TrainOptions())
+    source = program._source(replace(TINY_RECIPE, ahead=True), TrainOptions(), torch.device("cpu"))
     drawn = [source.sample() for _ in range(2)]
     assert source.state_dict() == {"draws": 3}
     source.load_state_dict({"draws": 0})

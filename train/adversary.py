@@ -35,7 +35,7 @@ class Adversary:
         The gradient has the size that a squared error of `config.pull` would give those pixels: the
         critic decides the direction and not how much it is heeded.
         """
-        if self.lessons < self.config.warmup or float(invented.mean()) < _LEAST:
+        if self.lessons < self.config.warmup:
             return frame.new_zeros(())
         leaves = [frame.detach().requires_grad_(), depth.detach().requires_grad_()]
         self.critic.requires_grad_(False)
@@ -45,18 +45,18 @@ class Adversary:
         total = frame.new_zeros(())
         for value, gradient in zip((frame, depth), gradients):
             gradient = gradient.float() * invented
-            size = (gradient.pow(2).sum() / (invented.pow(2).sum() * gradient.shape[1])).sqrt()
-            unit = gradient / size.clamp(min=1e-12)
+            share = invented.pow(2).sum()
+            size = (gradient.pow(2).sum() / (share * gradient.shape[1]).clamp(min=1.0)).sqrt()
+            # Asked of the device and not of the number: to read one is to wait for a GPU.
+            unit = gradient / size.clamp(min=1e-12) * (share >= _LEAST * invented.numel())
             total = total + (2 * self.config.pull * unit * value).sum() / value.numel()
         # Only the gradient means something; as a value the sum would swamp the other losses.
         return total - total.detach()
 
     def learn(
         self, real: tuple[Tensor, Tensor, Tensor], fake: tuple[Tensor, Tensor, Tensor], invented: Tensor
-    ) -> dict[str, float]:
+    ) -> dict[str, Tensor]:
         """One lesson on (frame, depth code, pitch) of the game and of the dream."""
-        if float(invented.mean()) < _LEAST:
-            return {}
         logits = [self.critic(f * self.shown, d * self.shown, p) for f, d, p in (real, fake)]
         loss = critic_loss(logits[0], logits[1], invented)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -64,7 +64,7 @@ class Adversary:
         self.optimizer.zero_grad(set_to_none=True)
         self.lessons += 1
         gap = torch.stack([r.detach().float().mean() - f.detach().float().mean() for r, f in zip(*logits)])
-        return {"critic": float(loss.detach()), "critic_gap": float(gap.mean())}
+        return {"critic": loss.detach(), "critic_gap": gap.mean()}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything a resumed run needs."""

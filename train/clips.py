@@ -26,11 +26,12 @@ class ClipTensors:
                 "clips: got no depth, pose or signals, expected all three; record with depth=True"
             )
         self.device = device
-        self.frames = torch.from_numpy(clips.frames).to(device)
-        self.depth_blocks = torch.from_numpy(clips.depth).to(device)
-        self.pose = torch.from_numpy(clips.pose).to(device)
-        self.actions = torch.from_numpy(clips.actions).to(device)
-        signals = torch.from_numpy(clips.signals).to(device) / torch.tensor(SCALE, device=device)
+        # Arrays, or tensors that are there already (`resident`).
+        self.frames = torch.as_tensor(clips.frames, device=device)
+        self.depth_blocks = torch.as_tensor(clips.depth, device=device)
+        self.pose = torch.as_tensor(clips.pose, device=device)
+        self.actions = torch.as_tensor(clips.actions, device=device)
+        signals = torch.as_tensor(clips.signals, device=device) / torch.tensor(SCALE, device=device)
         # Finite, since they are saved with a run: what is not known is 0 and marked as not told.
         self.told, self.signals = signals.isfinite().to(torch.uint8), signals.nan_to_num(0.0)
         self.captions = torch.from_numpy(embed_captions(list(clips.captions))).to(device)

@@ -32,8 +32,8 @@ PHASES: dict[str, tuple[str, ...]] = {
 }
 """What each phase changes in the recipe: the learning rate stays until the last command."""
 LIVE, SHIPPED = "worldsim/Voxel-v0", "voxel"
-CLOSING_SECONDS, GRACE_SECONDS = 40.0, 40.0
-"""What saving and the last strip are given of the command's minutes, and of what is beyond them."""
+CLOSING_SECONDS, GRACE_SECONDS = 15.0, 40.0
+"""What saving is given of the command's minutes, and of what is beyond them."""
 
 _IN_TIME = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 _KNOWING = ("rollout_after=0", "objective.shortcut_after=0", "warmup=200")
@@ -43,8 +43,8 @@ _TINY_MODEL = (
     "model.denoiser.cond=32", "model.motion.width=32",
 )  # fmt: skip
 _TINY = (
-    "batch=2", "clip=12", "workers=2", "engines=2", "memory_mb=20", "compile=false", "rollout_after=1",
-    "objective.shortcut_after=1",
+    "batch=2", "clip=12", "long_clip=12", "workers=2", "engines=2", "memory_mb=20", "resident_gb=0.04",
+    "compile=false", "rollout_after=1", "objective.shortcut_after=1",
 )  # fmt: skip
 
 
@@ -62,6 +62,8 @@ class LeaseOptions:
     """World to start from: a shipped name, a folder, or "none"; None for the run in `work`, else the shipped one."""
     set: tuple[str, ...] = ()
     """Changes of the recipe."""
+    profile: bool = False
+    """Tell where the time goes, at the end."""
     dry_run: bool = False
     """A few steps of a tiny world on the CPU."""
 
@@ -79,13 +81,14 @@ def plan(options: LeaseOptions) -> dict[str, Any]:
     """
     resume, init = _start(options)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    changes = [f"workers={max(1, min(12, cores - 4))}", "save_minutes=1.5", "preview_minutes=1000"]
+    changes = [f"workers={max(1, min(13, cores - 3))}", "save_minutes=2", "preview_minutes=null"]
     changes += [*PHASES[options.phase], *(_KNOWING if init else ())]
     if options.dry_run:
         changes += [*_TINY, *(() if init else _TINY_MODEL)]
     return {
         "recipe": "gpu", "live": LIVE, "out": str(options.run), "resume": resume, "init": init,
         "device": "cpu" if options.dry_run else "cuda", "wandb": "disabled", "set": [*changes, *options.set],
+        "profile": options.profile,
         "steps": (6 if resume else 3) if options.dry_run else None,
     }  # fmt: skip
 
@@ -173,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--init", help="world to start from: a shipped name, a folder, or none")
     parser.add_argument("--minutes", type=float, default=8.5, help="length of the command, saving included")
     parser.add_argument("--set", action="append", default=[], help="change of the recipe, such as batch=64")
+    parser.add_argument("--profile", action="store_true", help="leave profile.txt: where the time goes")
     parser.add_argument("--dry-run", action="store_true", help="a few steps of a tiny world on the CPU")
     for hidden in ("--began", "--here", "--work", "--out", "--train"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -192,7 +196,7 @@ def main() -> int:
         if init not in (None, "none", *shipped_worlds()):
             init = str(Path(args.here, init))
         work, out = Path(args.work), Path(args.here, args.out)
-        options = LeaseOptions(work, out, args.phase, init, tuple(args.set), args.dry_run)
+        options = LeaseOptions(work, out, args.phase, init, tuple(args.set), args.profile, args.dry_run)
         lease(options, float(args.began) + 60 * args.minutes)
     except WorldSimError as error:
         print(f"gpu_lease: error: {error}", file=sys.stderr, flush=True)

@@ -32,7 +32,11 @@ def export(run: Path, out: Path, seen: Stamp) -> Stamp:
             shutil.copytree(world, fresh, dirs_exist_ok=True)
         seen = stamp
     strip = max((run / "strips").glob("*.png"), default=run / "strips" / "none")
-    for source, target in ((run / "metrics.jsonl", out / "metrics.jsonl"), (strip, out / "strip.png")):
+    for source, target in (
+        (run / "metrics.jsonl", out / "metrics.jsonl"),
+        (run / "profile.txt", out / "profile.txt"),
+        (strip, out / "strip.png"),
+    ):
         if source.exists() and out.is_dir() and _differ(source, target):
             shutil.copy2(source, target)
     return seen

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from worldsim.model.denoiser import Prediction
 from worldsim.model.heads import Heads, Seen, heads_loss
+from worldsim.model.noise import sample_noise
 from worldsim.model.world_model import WorldModel
 from worldsim.signals import PLACE, TABLE
 
@@ -40,7 +41,7 @@ def draw(
     """The example's frame as a dream draws it: in one step, from pure noise."""
     context, _ = build_context(model, example, config, generator)
     batch, device = len(example.target), example.target.device
-    noise = torch.randn((batch, *model.latent_shape), generator=generator).to(device)
+    noise = sample_noise((batch, *model.latent_shape), device, generator)
     one = torch.ones(batch, device=device)
     return model.denoise(noise, one, 0 * one, context)
 

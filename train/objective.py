@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from worldsim.model.camera import encode_depth
 from worldsim.model.denoiser import Context, Prediction
 from worldsim.model.heads import heads_loss
-from worldsim.model.noise import add_noise, loss_weight, sample_levels
+from worldsim.model.noise import add_noise, loss_weight, sample_levels, sample_noise
 from worldsim.model.references import corrupt
 from worldsim.model.world_model import WorldModel
 
@@ -93,7 +93,7 @@ def world_loss(
     device, batch = example.target.device, len(example.target)
     context, clean = build_context(model, example, config, generator)
     target = model.tokenizer.encode(example.target)
-    noise = torch.randn(target.shape, generator=generator).to(device)
+    noise = sample_noise(target.shape, device, generator)
     if shortcut:
         level, size, target = _shortcut_target(model, context, target, noise, generator)
     else:

@@ -49,6 +49,8 @@ class Recipe:
     """Frames of the clips that long rollouts dream over."""
     long_rollout: float = 0.5
     """Share of optimiser steps that go on with a clip dreamt over many steps, up to its end."""
+    eventful: float = 0.25
+    """Share of rows of fresh clips that begin where a block breaks or is placed, or something else happens."""
     rollout_after: int = 300
     """Optimiser steps before own predictions are used."""
     learning_rate: float = 6e-4
@@ -81,6 +83,10 @@ class Recipe:
     """Draw the next batch during a step; a resumed run skips one."""
     memory_mb: float = 400.0
     """Size of one worker's frames."""
+    resident_gb: float = 0.0
+    """Memory of the device that keeps frames, so that each is sent there once; 0 sends every clip."""
+    keep_dreams: bool = True
+    """Save the clips of long dreams with the run, which a resumed run needs to go on to the bit."""
     threads: int | None = None
     """Threads of matrix products; None leaves torch's choice."""
     preview_minutes: float | None = 10.0
@@ -114,10 +120,10 @@ def cpu() -> Recipe:
 
 
 def gpu() -> Recipe:
-    """25 minutes on one H100 or H200, with its own data made on the spot by the machine's cores."""
+    """Minutes on one H100 or H200, with its own data made on the spot by the machine's cores."""
     return replace(
-        cpu(), batch=96, minutes=25.0, learning_rate=8e-4, compile=True, workers=12, engines=16,
-        memory_mb=1500.0, reuse=48.0, warmup=300, ahead=True,
+        cpu(), batch=128, minutes=25.0, compile=True, workers=12, engines=16, memory_mb=250.0, resident_gb=24.0,
+        keep_dreams=False, long_clip=96, moments=4, warmup=300, ema=0.999,
     )  # fmt: skip
 
 

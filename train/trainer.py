@@ -7,16 +7,20 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from worldsim.actions import ACTION_SIZE
 from worldsim.data.episode import ClipBatch
 from worldsim.errors import NumericalError
+from worldsim.model import fused
 from worldsim.model.camera import encode_depth
 from worldsim.model.denoiser import Prediction
 from worldsim.model.tokenizer import float_to_frames
 from worldsim.model.world_model import WorldModel
+from worldsim.signals import SCALE
 from worldsim.sim.simulator import choose_precision
 
 from .adversary import Adversary
@@ -59,6 +63,7 @@ class WorldTrainer:
         self.lessons: Lessons | None = None
         self.long_t = torch.zeros(0, dtype=torch.long)
         self.adversary = Adversary(recipe.critic, self.model.usable) if recipe.critic.pull > 0 else None
+        fused.ask(recipe.compile)
         if recipe.compile:
             # In place, so that names in checkpoints stay those of the plain module.
             self.model.denoiser.compile(dynamic=False)
@@ -80,14 +85,34 @@ class WorldTrainer:
         )  # fmt: skip
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        # Moments first: on a GPU they are drawn while nothing else is under way that they would wait for.
+        motion = self._moments(clips) if self.recipe.only != "heads" else None
         losses, frames = self._frames(clips, draw_long)
-        if self.recipe.only != "heads":
-            motion = self._moments(clips)
-            losses = {**losses, "loss": losses.get("loss", 0.0) + motion, "motion": motion}
+        if motion is not None:
+            losses = {**losses, "loss": losses.get("loss", 0.0) + float(motion), "motion": float(motion)}
         norm = self._update(losses)
         self.step_count += 1
         self.frames_seen += frames * len(clips)
         return {**losses, "grad_norm": norm, "learning_rate": rate}
+
+    def rehearse(self) -> None:
+        """Compile what steps need on made-up clips, without learning from them: meanwhile the game may begin."""
+        d, r = self.recipe.model.denoiser, self.recipe
+        shape, rng = (r.batch, r.clip), np.random.default_rng(0)
+        made_up = ClipBatch(
+            frames=rng.integers(0, 256, (*shape, d.height, d.width, 3), np.uint8),
+            actions=np.zeros((*shape, ACTION_SIZE), np.float32),
+            depth=np.full((*shape, d.height, d.width), 5.0, np.float16),
+            pose=np.zeros((*shape, 5), np.float32),
+            signals=np.zeros((*shape, len(SCALE)), np.float32),
+            captions=("",) * r.batch,
+        )
+        self.model.train()
+        tensors = ClipTensors(made_up, self.device)
+        start = torch.full((r.batch,), _FIRST)
+        self._accumulate(tensors, start, 2)
+        self._moments(made_up)
+        self.optimizer.zero_grad(set_to_none=True)
 
     def _frames(self, clips: ClipBatch, draw_long: DrawClips | None) -> tuple[dict[str, float], int]:
         """Losses of frames that are drawn, and how many a clip."""
@@ -97,9 +122,10 @@ class WorldTrainer:
             return self._lesson(clips, draw_long), 1
         return self._long_rollout(clips, draw_long) if self._goes_on() else self._fresh(clips)
 
-    def _moments(self, clips: ClipBatch) -> float:
+    def _moments(self, clips: ClipBatch) -> Tensor:
         """Mean loss of lessons of the motion head; it is small, and so gets more of them than frames are drawn."""
-        tensors, total, o = ClipTensors(clips, self.device), 0.0, self.recipe.objective
+        tensors, o = ClipTensors(clips, self.device), self.recipe.objective
+        total = torch.zeros((), device=self.device)
         for k in range(self.recipe.moments):
             t = eventful(tensors, _FIRST, self.generator)
             moment = build_moment(
@@ -111,7 +137,7 @@ class WorldTrainer:
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 loss = o.motion * moment_loss(self.model, moment)
             (loss / self.recipe.moments).backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach()) / self.recipe.moments
+            total += loss.detach() / self.recipe.moments
         return total
 
     def _lesson(self, clips: ClipBatch, draw_long: DrawClips | None) -> dict[str, float]:
@@ -150,10 +176,19 @@ class WorldTrainer:
         """A few consecutive frames from somewhere in fresh clips."""
         tensors, frames = ClipTensors(clips, self.device), self._draw_rollout()
         shortcut = frames == 1 and self._shortcut()
-        start = torch.randint(
-            _FIRST, tensors.length - frames + 1, (len(tensors.rows),), generator=self.generator
-        )
+        start = self._starts(tensors, frames)
         return self._accumulate(tensors, start, frames, shortcut=shortcut), frames
+
+    def _starts(self, tensors: ClipTensors, frames: int) -> Tensor:
+        """First frames `[B]`: anywhere, or for some rows so that something happens in one of the frames."""
+        rows, last = len(tensors.rows), tensors.length - frames
+        anywhere = torch.randint(_FIRST, last + 1, (rows,), generator=self.generator)
+        if self.recipe.eventful <= 0:
+            return anywhere
+        events = draw_ticks(tensors, _FIRST, self.generator)[0].cpu()
+        before = torch.randint(0, frames, (rows,), generator=self.generator)
+        chosen = torch.rand(rows, generator=self.generator) < self.recipe.eventful
+        return torch.where(chosen, (events - before).clamp(_FIRST, last), anywhere)
 
     def _long_rollout(self, clips: ClipBatch, draw_long: DrawClips | None) -> tuple[dict[str, float], int]:
         """The next two frames of clips that the model has been dreaming over earlier steps.
@@ -192,7 +227,7 @@ class WorldTrainer:
 
         With `real` clips the critic judges the frames beside those.
         """
-        sums: dict[str, float] = {}
+        sums: dict[str, Tensor] = {}
         for k in range(frames):
             t = (start + k).to(self.device)
             looked_at = write_last or k < frames - 1
@@ -205,11 +240,12 @@ class WorldTrainer:
                 pull, lesson = self._judge(example, outcome, real)
             ((outcome.loss + pull) / frames).backward()  # type: ignore[no-untyped-call]
             parts = {"loss": outcome.loss, **outcome.parts}
-            for name, part in {**{k: float(v.detach()) for k, v in parts.items()}, **lesson}.items():
-                sums[name] = sums.get(name, 0.0) + part / frames
+            for name, part in {**parts, **lesson}.items():
+                sums[name] = sums.get(name, 0.0) + part.detach() / frames
             if looked_at:
                 self._write(tensors, t, outcome.prediction, example)
-        return sums
+        # Read at the end and all at once: to read a number is to wait for a GPU.
+        return dict(zip(sums, torch.stack([value.float() for value in sums.values()]).tolist()))
 
     def _example(self, tensors: ClipTensors, t: Tensor, looked_at: bool) -> Example:
         """What is shown for the frames `t`; `looked_at` ones are references of the next."""
@@ -227,7 +263,7 @@ class WorldTrainer:
 
     def _judge(
         self, example: Example, outcome: Outcome, real: ClipTensors | None
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """The critic's pull on a dreamt frame, after its own lesson on it and on frames of the game."""
         if self.adversary is None or real is None:
             return outcome.loss.new_zeros(()), {}
@@ -298,7 +334,7 @@ class WorldTrainer:
             "generator": self.generator.get_state(),
             "step": self.step_count,
             "frames": self.frames_seen,
-            "long": {} if self.long is None else self.long.state_dict(),
+            "long": {} if self.long is None or not self.recipe.keep_dreams else self.long.state_dict(),
             "long_t": self.long_t,
             "adversary": {} if self.adversary is None else self.adversary.state_dict(),
         }

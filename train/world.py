@@ -27,9 +27,10 @@ from worldsim.atomic import write_file
 from worldsim.checkpoint import find_world, load_checkpoint, load_into, save_checkpoint
 from worldsim.config import from_json, to_json, with_overrides
 from worldsim.data.episode import ClipBatch
+from worldsim.data.live import LiveSource
 from worldsim.errors import ConfigError, DatasetError, UsageError
 from worldsim.model.world_model import WorldModel, WorldModelConfig
-from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
+from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds, load_seeds
 from worldsim.sim.simulator import SimulatorConfig
 from worldsim.tracking import Tracker
 from worldsim.training_state import load_training_state, save_training_state
@@ -37,12 +38,16 @@ from worldsim.training_state import load_training_state, save_training_state
 from . import preview
 from .ahead import Ahead, Source
 from .interrupt import Interrupt
+from .profiling import write_profile
 from .recipes import HEADS, Recipe
+from .resident import Resident
 from .schedule import Budget
 from .seeds import clip_seeds, record_seeds
 from .trainer import WorldTrainer, seed_everything
 
 WORLD_FOLDER, STATE_FOLDER = "world", "state"
+LIVE = "worldsim/Voxel-v0"
+"""The game that worlds learn from if they are told nothing else."""
 _SEEDS = 24
 _ADDED = ("heads.",)
 """Parts that change nothing when they are new: a world that has none can be given them by --set."""
@@ -79,6 +84,8 @@ class TrainOptions:
     """Decides initial weights, order and noise."""
     device: str = "auto"
     """cpu, cuda, or auto."""
+    profile: bool = False
+    """Write profile.txt at the end: where the time of a few steps goes."""
     set: tuple[str, ...] = ()
     """Changes of the recipe, such as model.denoiser.channels=64."""
     wandb: Literal["disabled", "offline", "online"] = "offline"
@@ -99,7 +106,7 @@ def main(options: TrainOptions) -> Path:
         recipe = _as_begun(recipe, state["recipe"])
     seed_everything(options.seed)
     trainer = WorldTrainer(recipe, _model(recipe, options), seed=options.seed, device=device)
-    source = _source(recipe, options)
+    source = _source(recipe, options, device)
     seconds = 0.0
     if state is not None:
         trainer.load_state_dict(state["trainer"])
@@ -138,6 +145,10 @@ class Run:
 
     def train(self, tracker: Tracker) -> None:
         """Train until the budget is spent; Ctrl-C saves and ends."""
+        if isinstance(self.source, Resident):
+            self.source.start()
+        if self.recipe.compile:
+            self.trainer.rehearse()  # while the game begins
         self._first_batch = self.source.sample()  # waits for the game before the clock starts
         self.start = time.monotonic()
         if self.end < math.inf:
@@ -157,6 +168,8 @@ class Run:
                     self.show(tracker)
             self.save()
         interrupt.finish()
+        if self.options.profile:
+            self._profile()
         if every < math.inf:
             self.show(tracker)
 
@@ -184,7 +197,7 @@ class Run:
         began = time.monotonic()
         d = self.recipe.model.denoiser
         if self.twin is None:
-            engine = self.options.live or "worldsim/Voxel-v0"
+            engine = self.options.live or LIVE
             size = {"width": d.width, "height": d.height}
             self.twin = preview.record_twin(engine, "explorer", worlds=8, frames=preview.CONTEXT + 64, **size)
         step = self.trainer.step_count
@@ -204,11 +217,20 @@ class Run:
         )
         self.start += time.monotonic() - began
 
+    def _profile(self) -> None:
+        def step() -> None:
+            self.trainer.step(self._clips(), 1.0, self._long_clips)
+
+        write_profile(step, self.out / "profile.txt", self.trainer.device)
+
     def _seeds(self) -> Seeds:
+        kept = load_seeds(find_world(self.options.init)) if self.options.init else None
+        if kept is not None and self.options.data is None and self.options.live in (None, LIVE):
+            return kept
         d = self.recipe.model.denoiser
         if self.options.data is not None:
             return clip_seeds(self.source, _SEEDS)
-        engine = self.options.live or "worldsim/Voxel-v0"
+        engine = self.options.live or LIVE
         return record_seeds(engine, self.options.policy, count=_SEEDS, width=d.width, height=d.height)
 
     def _clips(self) -> ClipBatch:
@@ -322,12 +344,14 @@ def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
         return model
     d = recipe.model.denoiser
     if options.data is None:
-        engine = registry.resolve(registry.ENGINES, options.live or "worldsim/Voxel-v0", "engine")
+        engine = registry.resolve(registry.ENGINES, options.live or LIVE, "engine")
         model.usable.copy_(torch.from_numpy(~engine(width=d.width, height=d.height).overlay_mask()))
     return model
 
 
-def _source(recipe: Recipe, options: TrainOptions) -> Source:
+def _source(recipe: Recipe, options: TrainOptions, device: torch.device) -> Source:
+    if options.data is None and recipe.resident_gb > 0:
+        return Resident(_live(recipe, options), device, recipe.resident_gb)
     source = _live(recipe, options) if options.data is None else _recorded(recipe, options.data, options.seed)
     return Ahead(source) if recipe.ahead else source
 
@@ -345,12 +369,10 @@ def _recorded(recipe: Recipe, folder: str, seed: int) -> Source:
     return source
 
 
-def _live(recipe: Recipe, options: TrainOptions) -> Source:
-    from worldsim.data.live import LiveSource
-
+def _live(recipe: Recipe, options: TrainOptions) -> LiveSource:
     d = recipe.model.denoiser
     return LiveSource(
-        options.live or "worldsim/Voxel-v0", options.policy, length=recipe.clip, batch=recipe.batch,
+        options.live or LIVE, options.policy, length=recipe.clip, batch=recipe.batch,
         workers=recipe.workers, seed=options.seed, width=d.width, height=d.height, engines=recipe.engines,
         reuse=recipe.reuse, memory_mb=recipe.memory_mb,
     )  # fmt: skip

@@ -39,7 +39,7 @@ class Crew:
         nice: int = 10,
         timeout: float = 900.0,
     ) -> None:
-        self._timeout, self._ready = timeout, False
+        self._timeout, self._ready, self.key = timeout, False, key
         self._capacity = layout.engines * layout.ticks
         self._allowance = 0.0
         self._rng = np.random.default_rng([*key, 2])
@@ -89,7 +89,7 @@ class Crew:
 
     def _wait(self, ticks: int) -> None:
         deadline = time.monotonic() + self._timeout
-        self._check()
+        self.check()
         while not self._ready:
             self._ready = bool((self.ring.heads >= ticks).all())
             if time.monotonic() > deadline:
@@ -100,10 +100,11 @@ class Crew:
                 self._pause()
 
     def _pause(self) -> None:
-        self._check()
+        self.check()
         time.sleep(_POLL_SECONDS)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise if a worker has ended."""
         for number, process in enumerate(self._processes):
             if process.poll() is not None:
                 raise WorldSimError(

@@ -141,7 +141,14 @@ class LiveSource:
                 f"length: got {length}, expected 1 to {longest}; raise memory_mb or ask for less"
             )
 
-    def _sample_workers(self, count: int, length: int) -> ClipBatch:
+    def start(self) -> Crew:
+        """The running workers, started by the first call; `sample` calls it.
+
+        Raises:
+            UsageError: the source has no workers.
+        """
+        if not self.workers:
+            raise UsageError("workers: got 0, expected 1 or more for a source that is read ahead")
         if self._crew is None:
             self._crew = Crew(
                 self._layout,
@@ -151,8 +158,12 @@ class LiveSource:
                 nice=self._nice,
                 timeout=self._timeout,
             )
-        clips = self._crew.sample(count, length)
-        self._crew.allow(count * length / self._reuse)
+        return self._crew
+
+    def _sample_workers(self, count: int, length: int) -> ClipBatch:
+        crew = self.start()
+        clips = crew.sample(count, length)
+        crew.allow(count * length / self._reuse)
         return clips
 
     def _sample_here(self, count: int, length: int) -> ClipBatch:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import rotate, tangents
+from worldsim.model.fused import fusible
 
 ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
 """Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
@@ -27,13 +28,18 @@ _WINDOW = 15
 _SOFT = 0.05
 
 
+@fusible
 def pull_push(pixels: Tensor, known: Tensor) -> Tensor:
     """Fill pixels `[B, C, H, W]` where `known` `[B, 1, H, W]` is 0; zero if nothing at all is known."""
+    return _pyramid(pixels, known)
+
+
+def _pyramid(pixels: Tensor, known: Tensor) -> Tensor:
     if min(pixels.shape[-2:]) == 1:
         return pixels * known
     mass = F.avg_pool2d(known, 2, ceil_mode=True)
     mean = F.avg_pool2d(pixels * known, 2, ceil_mode=True) / mass.clamp(min=1e-6)
-    coarse = pull_push(mean, (mass > 0).to(known.dtype))
+    coarse = _pyramid(mean, (mass > 0).to(known.dtype))
     # A cell with few known pixels says little: let the coarser grid speak there, too.
     trust = mass / (mass + _SOFT)
     coarse = trust * mean + (1 - trust) * coarse
@@ -70,10 +76,11 @@ def go_on(
     near = F.avg_pool2d(known, (1, _WINDOW), 1, (0, _WINDOW // 2))
     near = F.avg_pool2d(near, (_WINDOW, 1), 1, (_WINDOW // 2, 0))
     gap = (known < 0.5) & (near < 0.5)
+    if pixels.device.type != "cpu":  # to ask whether there is a gap would wait for all that is under way
+        return copy_torch(pixels, known, gap, pitch, last, has_last)
     if not bool(gap.any()):
         return pixels, known
-    copy = _copy_compiled if pixels.device.type == "cpu" else copy_torch
-    return copy(pixels, known, gap, pitch, last, has_last)
+    return _copy_compiled(pixels, known, gap, pitch, last, has_last)
 
 
 def _copy_compiled(
@@ -97,6 +104,7 @@ def _kernel() -> Callable[..., None]:
     return copy_elsewhere
 
 
+@fusible
 def copy_torch(
     pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor, last: Tensor, has_last: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +16,16 @@ def add_noise(clean: Tensor, noise: Tensor, noise_level: Tensor) -> Tensor:
     """The flow's point between `clean` and `noise` `[B, ...]` at `noise_level` `[B]`."""
     level = noise_level.view(-1, *[1] * (clean.ndim - 1)).to(clean.dtype)
     return (1 - level) * clean + level * noise
+
+
+def sample_noise(shape: Sequence[int], device: torch.device, generator: torch.Generator) -> Tensor:
+    """Standard normal noise for training: from `generator`, or on a GPU from its own stream.
+
+    A processor takes longer to draw a large batch's than a GPU to learn from it.
+    """
+    if device.type == "cpu":
+        return torch.randn(*shape, generator=generator)
+    return torch.randn(*shape, device=device)
 
 
 def sample_levels(count: int, pure: float, generator: torch.Generator | None = None) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import camera_to_world, from_yaw_frame, rotate, tangents
+from worldsim.model.fused import fusible
 
 ACROSS = (-1.2, -0.6, -0.3, 0.0, 0.3, 0.6, 1.2)
 """Blocks to the right and ahead of the eye: the body is 0.3 wide to each side."""
@@ -52,19 +53,22 @@ def sense(frames: Remembered, eye: Tensor, yaw: Tensor, usable: Tensor) -> Tenso
         usable: `[H, W]` bool, False over the HUD.
     """
     points = eye[:, None] + from_yaw_frame(_grid(eye.device).expand(len(eye), -1, -1), yaw[:, None])
-    distance, tells = _look_up(frames, points, usable)
+    distance, tells = _look_up(points, frames.depth, frames.pose, frames.valid, usable)
     newest = tells.to(torch.uint8).argmax(1, keepdim=True)  # the first of those that tell
     known = tells.any(1)
     nearest = distance.gather(1, newest)[:, 0].clamp(-1, 1)
     return torch.cat([torch.where(known, nearest, -torch.ones_like(nearest)), known.to(nearest.dtype)], 1)
 
 
-def _look_up(frames: Remembered, points: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
+@fusible
+def _look_up(
+    points: Tensor, depth: Tensor, pose: Tensor, valid: Tensor, usable: Tensor
+) -> tuple[Tensor, Tensor]:
     """Blocks from each of the points `[B, P, 3]` back to the surface in each frame, and whether that says anything."""
-    batch, count, height, width = frames.depth.shape
+    batch, count, height, width = depth.shape
     tan_x, tan_y = tangents(height, width)
-    to_camera = camera_to_world(frames.pose.float()).transpose(-1, -2)
-    offset = points[:, None] - frames.pose[:, :, None, :3]
+    to_camera = camera_to_world(pose.float()).transpose(-1, -2)
+    offset = points[:, None] - pose[:, :, None, :3]
     x, y, z = rotate(to_camera, offset.transpose(-1, -2)).unbind(2)
     ahead = z > _AHEAD
     z = torch.where(ahead, z, torch.ones_like(z))
@@ -72,7 +76,7 @@ def _look_up(frames: Remembered, points: Tensor, usable: Tensor) -> tuple[Tensor
     inside = ahead & (place.abs() < 1).all(-1)
     place = torch.where(inside[..., None], place, torch.zeros_like(place))
     # Between pixels the inverse of the depth is interpolated: on a plane that is exact.
-    inverse = 1 / frames.depth.flatten(0, 1)[:, None].float().clamp(min=_AHEAD)
+    inverse = 1 / depth.flatten(0, 1)[:, None].float().clamp(min=_AHEAD)
     surface = F.grid_sample(
         inverse, place.flatten(0, 1)[:, None], mode="bilinear", padding_mode="border", align_corners=False
     )
@@ -80,7 +84,7 @@ def _look_up(frames: Remembered, points: Tensor, usable: Tensor) -> tuple[Tensor
     column = ((place[..., 0] + 1) * width / 2).long().clamp(0, width - 1)
     row = ((place[..., 1] + 1) * height / 2).long().clamp(0, height - 1)
     shown = usable.flatten()[row * width + column]
-    return distance, inside & shown & frames.valid[..., None] & (distance > _BEHIND)
+    return distance, inside & shown & valid[..., None] & (distance > _BEHIND)
 
 
 def _grid(device: torch.device) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import FAR, TIGHT, rotate, tangents
+from worldsim.model.fused import fusible
 
 _MIN_Z = 0.05
 
@@ -70,7 +71,14 @@ def warp_torch(
     frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
 ) -> Warped:
     """`warp` in plain torch, on any device."""
-    n, _, height, width = frames.shape
+    return Warped(*_reproject(frames, depth, rotation, translation, usable))
+
+
+@fusible
+def _reproject(
+    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    n, channels, height, width = frames.shape
     tan_x, tan_y = tangents(height, width)
     rays = _rays(height, width, tan_x, tan_y, frames.device)
     tight, loose = _splat(depth.reshape(n, -1), rotation, translation, rays, usable, height, width)
@@ -86,8 +94,8 @@ def warp_torch(
     sampled, reached = _interpolate(frames, torch.where(flat, u, 0.0), torch.where(flat, v, 0.0), usable)
     mask = covered & reached.reshape(n, height, width)
     mask = mask.unsqueeze(1)
-    return Warped(
-        torch.where(mask, sampled.reshape(n, 3, height, width), 0.0),
+    return (
+        torch.where(mask, sampled.reshape(n, channels, height, width), 0.0),
         torch.where(mask, z_buffer.reshape(n, 1, height, width), FAR),
         mask.to(frames.dtype),
     )
