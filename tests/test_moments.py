@@ -47,6 +47,11 @@ def test_mirroring_swaps_left_and_right_and_undoes_itself() -> None:
     )
     seen = other.space[:, :POINTS].view_as(grid)
     assert (seen[:, 0] == 1).all() and (seen[:, -1] == 0).all()
+    some = torch.arange(len(moment.step)) % 2 == 0
+    half = mirrored(moment, some)
+    for name in ("actions", "past", "space", "step"):
+        assert (getattr(half, name)[some] == getattr(other, name)[some]).all()
+        assert (getattr(half, name)[~some] == getattr(moment, name)[~some]).all()
     again = mirrored(other)
     for name in vars(moment):
         assert torch.equal(getattr(again, name), getattr(moment, name)), name

@@ -67,10 +67,26 @@ def trainer(recipe: Recipe = TINY_RECIPE, seed: int = 0) -> WorldTrainer:
 
 def test_the_loss_falls() -> None:
     recipe = replace(
-        TINY_RECIPE, learning_rate=3e-3, rollout=(1.0,), objective=ObjectiveConfig(pure_noise=1.0)
-    )
-    losses = train(trainer(recipe), FakeSource(), 40)
-    assert sum(losses[-6:]) < 0.9 * sum(losses[:6])
+        TINY_RECIPE, learning_rate=3e-3, rollout=(1.0,), objective=ObjectiveConfig(pure_noise=1.0),
+        critic=CriticConfig(),
+    )  # fmt: skip
+    learner, source = trainer(recipe), FakeSource()
+    losses = [learner.step(source.sample(), 0.0)["loss"] for _ in range(60)]
+    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
+
+
+def test_moments_of_a_resumed_optimiser_lie_as_the_weights_do() -> None:
+    first = trainer()
+    train(first, FakeSource(), 2)
+    state = first.state_dict()
+    for moments in state["optimizer"].values():  # as files keep them
+        moments.update({name: value.contiguous() for name, value in moments.items()})
+    again = trainer()
+    again.load_state_dict(state)
+    kept = again.optimizer.state
+    assert any(not p.is_contiguous() for p in kept), "weights of convolutions lie channels last"
+    for parameter, moments in kept.items():
+        assert all(moments[name].stride() == parameter.stride() for name in ("exp_avg", "exp_avg_sq"))
 
 
 def test_two_runs_are_equal_and_a_resumed_one_too() -> None:

@@ -57,7 +57,9 @@ class Adversary:
         self, real: tuple[Tensor, Tensor, Tensor], fake: tuple[Tensor, Tensor, Tensor], invented: Tensor
     ) -> dict[str, Tensor]:
         """One lesson on (frame, depth code, pitch) of the game and of the dream."""
-        logits = [self.critic(f * self.shown, d * self.shown, p) for f, d, p in (real, fake)]
+        frame, depth, pitch = (torch.cat(pair) for pair in zip(real, fake))
+        judged = self.critic(frame * self.shown, depth * self.shown, pitch)
+        logits = list(zip(*(layer.split([len(real[0]), len(fake[0])]) for layer in judged)))
         loss = critic_loss(logits[0], logits[1], invented)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

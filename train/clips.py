@@ -61,6 +61,13 @@ class ClipTensors:
             )
         return clips
 
+    def repeated(self, times: int) -> ClipTensors:
+        """The same clips, each as `times` rows that share what they hold; nothing can be written into them."""
+        clips = ClipTensors.__new__(ClipTensors)
+        vars(clips).update(vars(self))
+        clips.rows = self.rows.repeat(times)
+        return clips
+
     def renew(self, rows: Tensor, fresh: ClipTensors) -> None:
         """Put the first n clips of `fresh` into `rows` `[n]` (indices); the others keep what was dreamt in them."""
         self._own()

@@ -72,14 +72,22 @@ def moment_loss(model: WorldModel, moment: Moment) -> Tensor:
     return motion_loss(step, moment.step)
 
 
-def mirrored(moment: Moment) -> Moment:
-    """The same in a world that is mirrored left to right: as true as the game's own."""
+def mirrored(moment: Moment, chosen: Tensor | None = None) -> Moment:
+    """The same in a world that is mirrored left to right: as true as the game's own.
+
+    With `chosen` `[B]` bool those rows alone.
+    """
     flip = torch.tensor([-1.0, 1.0, 1.0]).to(moment.step.device)
     actions = moment.actions[..., _SWAPPED].clone()
     actions[..., CAMERA.start + 1] *= -1
     across, up = len(ACROSS), len(HEIGHTS)
     space = moment.space.view(-1, 2, across, up, across).flip(2).flatten(1)
-    return replace(moment, actions=actions, past=moment.past * flip, space=space, step=moment.step * flip)
+    turned = {"actions": actions, "past": moment.past * flip, "space": space, "step": moment.step * flip}
+    if chosen is not None:
+        for name, value in turned.items():
+            rows = chosen.view(-1, *[1] * (value.ndim - 1))
+            turned[name] = torch.where(rows, value, getattr(moment, name))
+    return replace(moment, **turned)
 
 
 def blurred(moment: Moment, config: BlurConfig, generator: torch.Generator) -> Moment:
@@ -99,7 +107,7 @@ def eventful(clips: ClipTensors, first: int, generator: torch.Generator) -> Tens
     rises = (clips.pose[:, 1:, 1] - clips.pose[:, :-1, 1]).abs() > _RISES
     weight = 1 + _JUMPY * rises.float() + _TOUCHED * (clips.signals[:, 1:, _CONTACT] > 0.5).float()
     # What leads up to an event and follows it belongs to it.
-    weight = F.max_pool1d(weight[:, None], 3, 1, 1)[:, 0].cpu()
+    weight = F.max_pool1d(weight[:, None], 3, 1, 1)[:, 0][clips.rows].cpu()
     weight[:, : first - 1] = 0
     return (1 + torch.multinomial(weight, 1, generator=generator)[:, 0]).to(clips.device)
 

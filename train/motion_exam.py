@@ -20,6 +20,7 @@ from worldsim import registry
 from worldsim.atomic import write_file
 from worldsim.data.episode import SIGNALS, ClipBatch
 from worldsim.model.world_model import WorldModel
+from worldsim.signals import from_state
 from worldsim.sim.world import load_world
 
 from .clips import ClipTensors
@@ -38,13 +39,12 @@ def play(worlds: int, ticks: int, *, width: int, height: int) -> ClipBatch:
     for seed in range(FIRST_SEED, FIRST_SEED + worlds):
         game.reset(seed)
         player.reset(seed)
-        action, row = np.zeros(25, np.float32), []
+        action, row, before = np.zeros(25, np.float32), [], None
         for _ in range(ticks):
             frame, depth, _ids = game.render_buffers()
             state = game.state()
-            signals = np.array([float(state[name]) for name in SIGNALS], np.float32)
-            row.append((frame, action, depth.astype(np.float16), state["pose"], signals))
-            action = player.act(state)
+            row.append((frame, action, depth.astype(np.float16), state["pose"], from_state(state, before)))
+            action, before = player.act(state), state
             game.step(action)
         rows.append([np.stack(column) for column in zip(*row)])
     return ClipBatch(*(np.stack(column) for column in zip(*rows)), captions=("",) * worlds)

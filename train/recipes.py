@@ -122,7 +122,7 @@ def cpu() -> Recipe:
 def gpu() -> Recipe:
     """Minutes on one H100 or H200, with its own data made on the spot by the machine's cores."""
     return replace(
-        cpu(), batch=128, minutes=25.0, compile=True, workers=12, engines=16, memory_mb=250.0, resident_gb=24.0,
+        cpu(), batch=256, minutes=25.0, compile=True, workers=12, engines=16, memory_mb=250.0, resident_gb=24.0,
         keep_dreams=False, long_clip=96, moments=4, warmup=300, ema=0.999,
     )  # fmt: skip
 

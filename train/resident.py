@@ -22,6 +22,7 @@ from worldsim.errors import WorldSimError
 
 _PAUSE_SECONDS = 0.2
 """Time between two loads: many small ones would keep the interpreter from training."""
+_WORD = 8
 _SPARE = 16
 """One part in so many of a ring is not drawn from: it is overwritten next."""
 
@@ -94,7 +95,7 @@ class _Store:
         slots = (drawn[:, 1:] + np.arange(length)) % self.ticks
         place = torch.from_numpy(drawn[:, :1] * self.ticks + slots).to(self.device)
         self.draws += 1
-        out: dict[str, Any] = {name: tensor.flatten(0, 1)[place] for name, tensor in self.tensors.items()}
+        out: dict[str, Any] = {name: _pick(tensor, place) for name, tensor in self.tensors.items()}
         captions = self.captions[drawn[:, 0], slots[:, -1]].tolist()
         return ClipBatch(
             frames=out["frames"], actions=out["actions"], depth=out.get("depths"), pose=out["poses"],
@@ -165,3 +166,12 @@ class _Store:
             self.episodes[rings, there] = ring.episodes[rings, here]
             self.captions[rings, there] = ring.captions[rings, here]
             first += count
+
+
+def _pick(tensor: Tensor, place: Tensor) -> Tensor:
+    """Ticks `[B, T, ...]` of a tensor `[rings, ticks, ...]`, picked as long words, as many a second as bytes."""
+    flat = tensor.flatten(0, 1)
+    if flat[0].nbytes % _WORD:
+        return flat[place]
+    words = flat.flatten(1).view(torch.int64)[place]
+    return words.view(tensor.dtype).unflatten(-1, tensor.shape[2:])

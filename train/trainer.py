@@ -124,21 +124,18 @@ class WorldTrainer:
 
     def _moments(self, clips: ClipBatch) -> Tensor:
         """Mean loss of lessons of the motion head; it is small, and so gets more of them than frames are drawn."""
-        tensors, o = ClipTensors(clips, self.device), self.recipe.objective
-        total = torch.zeros((), device=self.device)
-        for k in range(self.recipe.moments):
-            t = eventful(tensors, _FIRST, self.generator)
-            moment = build_moment(
-                tensors, t, history=self.recipe.model.denoiser.action_history, usable=self.model.usable
-            )
-            moment = blurred(
-                mirrored(moment) if (k + self.step_count) % 2 else moment, o.blur, self.generator
-            )
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                loss = o.motion * moment_loss(self.model, moment)
-            (loss / self.recipe.moments).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach() / self.recipe.moments
-        return total
+        o, count = self.recipe.objective, self.recipe.moments
+        tensors = ClipTensors(clips, self.device).repeated(count)
+        t = eventful(tensors, _FIRST, self.generator)
+        moment = build_moment(
+            tensors, t, history=self.recipe.model.denoiser.action_history, usable=self.model.usable
+        )
+        half = torch.arange(len(t), device=self.device) % 2 == self.step_count % 2
+        moment = blurred(mirrored(moment, half), o.blur, self.generator)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            loss = o.motion * moment_loss(self.model, moment)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
 
     def _lesson(self, clips: ClipBatch, draw_long: DrawClips | None) -> dict[str, float]:
         """One frame for the heads, of a fresh clip or of the next moment of a long dream."""
@@ -344,6 +341,7 @@ class WorldTrainer:
         self.model.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
         self.optimizer.load_state_dict(_unkeyed(state["optimizer"], self.optimizer.state_dict()))
+        self._align()
         self.generator.set_state(state["generator"])
         self.step_count, self.frames_seen = int(state["step"]), int(state["frames"])
         long = state.get("long")
@@ -351,6 +349,14 @@ class WorldTrainer:
         self.long_t = state["long_t"] if self.long is not None else torch.zeros(0, dtype=torch.long)
         if self.adversary is not None and state.get("adversary"):
             self.adversary.load_state_dict(state["adversary"])
+
+    @torch.no_grad()
+    def _align(self) -> None:
+        """Lay the optimiser's moments out as the weights lie: a fused optimiser takes no others."""
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(value)
 
 
 def seed_everything(seed: int) -> None:

@@ -49,6 +49,8 @@ WORLD_FOLDER, STATE_FOLDER = "world", "state"
 LIVE = "worldsim/Voxel-v0"
 """The game that worlds learn from if they are told nothing else."""
 _SEEDS = 24
+_PROFILED = 40
+"""Steps after which a profile is taken, if one is asked for."""
 _ADDED = ("heads.",)
 """Parts that change nothing when they are new: a world that has none can be given them by --set."""
 
@@ -85,7 +87,7 @@ class TrainOptions:
     device: str = "auto"
     """cpu, cuda, or auto."""
     profile: bool = False
-    """Write profile.txt at the end: where the time of a few steps goes."""
+    """Write profile.txt after some steps: where the time of a few of them goes."""
     set: tuple[str, ...] = ()
     """Changes of the recipe, such as model.denoiser.channels=64."""
     wandb: Literal["disabled", "offline", "online"] = "offline"
@@ -137,7 +139,7 @@ class Run:
         began: float,
     ) -> None:
         self.trainer, self.source, self.recipe, self.options, self.out = trainer, source, recipe, options, out
-        self.before, self.first_frame = seconds, trainer.frames_seen
+        self.before, self.first_frame, self.first_step = seconds, trainer.frames_seen, trainer.step_count
         self.budget = Budget(minutes=recipe.minutes, steps=recipe.steps)
         self.end = math.inf if options.within is None else began + 60 * options.within
         self.shown = 0.0
@@ -160,6 +162,8 @@ class Run:
             while (progress := self._progress()) < 1 and not interrupt.asked:
                 losses = self.trainer.step(self._clips(), progress, self._long_clips)
                 self._report(bar, tracker, losses)
+                if self.options.profile and self.trainer.step_count == self.first_step + _PROFILED:
+                    self._profile()
                 if self._seconds() > next_save:
                     next_save = self._seconds() + self.recipe.save_minutes * 60
                     self.save()
@@ -168,8 +172,6 @@ class Run:
                     self.show(tracker)
             self.save()
         interrupt.finish()
-        if self.options.profile:
-            self._profile()
         if every < math.inf:
             self.show(tracker)
 
@@ -219,7 +221,7 @@ class Run:
 
     def _profile(self) -> None:
         def step() -> None:
-            self.trainer.step(self._clips(), 1.0, self._long_clips)
+            self.trainer.step(self._clips(), self._progress(), self._long_clips)
 
         write_profile(step, self.out / "profile.txt", self.trainer.device)
 

@@ -19,6 +19,7 @@ from worldsim.model.camera import FAR, TIGHT, rotate, tangents
 from worldsim.model.fused import fusible
 
 _MIN_Z = 0.05
+_NOTHING = torch.iinfo(torch.int32).max
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,9 @@ def _splat(
     ahead &= (u > -1) & (u < width) & (v > -1) & (v < height)
     u0 = torch.where(ahead, u, torch.zeros_like(u)).floor().long()
     v0 = torch.where(ahead, v, torch.zeros_like(v)).floor().long()
-    nothing = torch.finfo(torch.float32).max
-    tight = torch.full((n, pixels), nothing, device=depth.device)
+    # Positive floats are ordered as the integers of the same bits are, and a GPU has a fast minimum of those alone.
+    bits = safe_z.float().view(torch.int32)
+    tight = torch.full((n, pixels), _NOTHING, dtype=torch.int32, device=depth.device)
     loose = tight.clone()
     for dv in (0, 1):
         for du in (0, 1):
@@ -188,13 +190,12 @@ def _splat(
             inside = ahead & (column >= 0) & (column < width) & (row >= 0) & (row < height)
             close = inside & ((row - v).abs() <= TIGHT) & ((column - u).abs() <= TIGHT)
             index = torch.where(inside, row * width + column, torch.zeros_like(row))
-            loose.scatter_reduce_(1, index, torch.where(inside, safe_z, nothing), "amin")
-            tight.scatter_reduce_(1, index, torch.where(close, safe_z, nothing), "amin")
+            loose.scatter_reduce_(1, index, torch.where(inside, bits, _NOTHING), "amin")
+            tight.scatter_reduce_(1, index, torch.where(close, bits, _NOTHING), "amin")
     shape = (n, height, width)
-    return (
-        torch.where(tight == nothing, 0.0, tight).reshape(shape),
-        torch.where(loose == nothing, 0.0, loose).reshape(shape),
-    )
+    covered = (torch.where(found == _NOTHING, 0, found) for found in (tight, loose))
+    tight_z, loose_z = (found.view(torch.float32).reshape(shape) for found in covered)
+    return tight_z, loose_z
 
 
 def _close_cracks(tight: Tensor, loose: Tensor) -> Tensor:
