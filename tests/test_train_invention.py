@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from worldsim.train import objective
 from worldsim.train.adversary import Adversary
 from worldsim.train.critic import CriticConfig
 
@@ -122,3 +123,13 @@ def test_a_young_critic_does_not_pull_and_a_resumed_one_goes_on() -> None:
     first = adversary.learn(real, fake, everywhere)
     torch.manual_seed(1)
     assert again.learn(real, fake, everywhere) == first and again.lessons == 5
+
+
+def test_detail_may_be_added_to_what_was_invented_where_cells_are_asked_for() -> None:
+    shown = torch.ones(1, 16, 2, 2)
+    stripes = torch.tensor([1.0, -1.0]).repeat(8).view(1, 16, 1, 1).expand(1, 16, 2, 2).repeat(1, 3, 1, 1)
+    shift = torch.ones(1, 48, 2, 2)
+    assert float(objective._departure(stripes, shown, 1.0)) == 1.0
+    assert abs(float(objective._departure(stripes, shown, 0.25)) - 0.25) < 1e-6
+    assert abs(float(objective._departure(shift, shown, 0.25)) - 1.0) < 1e-6
+    assert float(objective._departure(stripes, 0 * shown, 0.25)) == 0.0

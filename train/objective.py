@@ -44,6 +44,9 @@ class ObjectiveConfig:
     many right answers there."""
     steady: float = 0.3
     """Weight of keeping to what was invented before, and to beginnings of it (`fill.go_on`)."""
+    steady_detail: float = 1.0
+    """Share of that weight that asks for every pixel; the rest asks for each cell's mean alone, so that detail
+    may be added to what was invented (by the critic, as nothing else asks for any)."""
     l1: float = 0.1
     """Weight of the absolute error beside the squared one."""
     depth: float = 0.5
@@ -102,7 +105,9 @@ def world_loss(
     x = add_noise(model.tokenizer.encode(example.target), noise, level)
     prediction = model.denoise(x, level, size, context)
     parts = _losses(model, example, prediction, target, level, context, config)
-    parts["steady"] = config.steady * _steady(model, example, prediction, context, clean)
+    parts["steady"] = config.steady * _steady(
+        model, example, prediction, context, clean, config.steady_detail
+    )
     return Outcome(
         torch.stack(list(parts.values())).sum(), parts, prediction.latents, prediction, context.unknown
     )
@@ -209,7 +214,12 @@ def _changed(context: Context, target: Tensor) -> Tensor:
 
 
 def _steady(
-    model: WorldModel, example: Example, prediction: Prediction, context: Context, clean: Tensor
+    model: WorldModel,
+    example: Example,
+    prediction: Prediction,
+    context: Context,
+    clean: Tensor,
+    detail: float,
 ) -> Tensor:
     """Departure from what was invented before, or begun from what is seen elsewhere."""
     ground = F.pixel_unshuffle(example.grounding, model.factor)
@@ -218,9 +228,18 @@ def _steady(
     fixed = F.pixel_unshuffle((~model.usable).float()[None, None], model.factor)
     stays = _per_latent(fixed, context.candidates[:, 0])
     kept = torch.lerp(context.candidates[:, 0].float(), context.candidates[:, -1].float(), stays)
-    frame = (prediction.latents - kept).abs()
-    depth = (prediction.depth - context.candidate_depth[:, 0]).abs()
-    return (_per_latent(shown, frame) * frame).mean() + (shown * depth).mean()
+    frame = prediction.latents - kept
+    depth = prediction.depth - context.candidate_depth[:, 0]
+    return _departure(frame, shown, detail) + _departure(depth, shown, detail)
+
+
+def _departure(off: Tensor, shown: Tensor, detail: float) -> Tensor:
+    """Mean absolute difference `[B, C, h, w]` where `shown` `[B, P, h, w]`, of pixels and of cells' means."""
+    pixels = (_per_latent(shown, off) * off.abs()).mean()
+    if detail == 1.0 or off.shape[1] % shown.shape[1]:
+        return pixels
+    weighted = (_per_latent(shown, off) * off).unflatten(1, (-1, shown.shape[1]))
+    return detail * pixels + (1 - detail) * weighted.mean(2).abs().mean()
 
 
 def _per_latent(pixels: Tensor, latents: Tensor) -> Tensor:
