@@ -7,11 +7,12 @@ from dataclasses import replace
 import torch
 from model_fakes import tiny_clips, tiny_model
 from worldsim.train.clips import ClipTensors
-from worldsim.train.moments import BlurConfig, Moment, blurred, build_moment, eventful, mirrored
+from worldsim.train.moments import BlurConfig, Moment, blurred, build_moment, edits, eventful, mirrored
 
 from worldsim.actions import CAMERA, INDEX
 from worldsim.data.episode import SIGNALS
 from worldsim.model.surroundings import ACROSS, HEIGHTS, POINTS
+from worldsim.signals import PLACE
 
 
 def _moment(batch: int = 3) -> tuple[ClipTensors, Moment]:
@@ -80,3 +81,15 @@ def test_ticks_in_which_something_happens_are_drawn_more_often() -> None:
     assert drawn.min() >= 4 and drawn.max() <= 11
     counts = torch.bincount(drawn, minlength=12).float()
     assert counts[8] > 2 * counts[5]
+
+
+def test_ticks_of_edits_are_found() -> None:
+    clips = ClipTensors(tiny_clips(3, 12), torch.device("cpu"))
+    clips.signals[:, :, [PLACE["broke"], PLACE["placed"]]] = 0
+    clips.told[:] = 1
+    clips.signals[0, 7, PLACE["broke"]] = 1
+    clips.signals[1, 9, PLACE["placed"]] = 1
+    clips.signals[2, 2, PLACE["placed"]] = 1  # before the first that may be drawn
+    drawn = torch.stack([edits(clips, 4, torch.Generator().manual_seed(s)) for s in range(40)])
+    assert (drawn[:, 0] == 7).float().mean() > 0.9 and (drawn[:, 1] == 9).float().mean() > 0.9
+    assert drawn.min() >= 4 and len(set(drawn[:, 2].tolist())) > 4

@@ -12,6 +12,7 @@ from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.model.motion import motion_loss
 from worldsim.model.surroundings import ACROSS, HEIGHTS, OLDER, POINTS, Remembered, sense
 from worldsim.model.world_model import WorldModel
+from worldsim.signals import PLACE
 
 from .clips import ClipTensors
 
@@ -24,6 +25,7 @@ _SWAPPED = [
 _JUMPY, _TOUCHED = 6.0, 3.0
 """How much more often ticks of rising or falling, and of touching a wall, are drawn than others."""
 _CONTACT = 2  # place in `episode.SIGNALS`
+_EDITS = [PLACE["broke"], PLACE["placed"]]
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,14 @@ def eventful(clips: ClipTensors, first: int, generator: torch.Generator) -> Tens
     weight = F.max_pool1d(weight[:, None], 3, 1, 1)[:, 0][clips.rows].cpu()
     weight[:, : first - 1] = 0
     return (1 + torch.multinomial(weight, 1, generator=generator)[:, 0]).to(clips.device)
+
+
+def edits(clips: ClipTensors, first: int, generator: torch.Generator) -> Tensor:
+    """Ticks `[B]` from `first` on: where a block breaks or is placed, if the clip has any such, else anywhere."""
+    happens = (clips.signals[:, :, _EDITS] * clips.told[:, :, _EDITS]).amax(2)[clips.rows].cpu()
+    weight = 1e-3 + (happens > 0.5).float()
+    weight[:, :first] = 0
+    return torch.multinomial(weight, 1, generator=generator)[:, 0].to(clips.device)
 
 
 def _space(clips: ClipTensors, t: Tensor, usable: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ class Recipe:
     long_rollout: float = 0.5
     """Share of optimiser steps that go on with a clip dreamt over many steps, up to its end."""
     eventful: float = 0.25
-    """Share of rows of fresh clips that begin where a block breaks or is placed, or something else happens."""
+    """Share of rows of fresh clips that begin where a block breaks or is placed, if that happens in the clip."""
     rollout_after: int = 300
     """Optimiser steps before own predictions are used."""
     learning_rate: float = 6e-4

@@ -28,7 +28,7 @@ from .clips import ClipTensors
 from .ema import EMA
 from .examples import Example, build_example, continuing
 from .lessons import Lessons, draw, draw_ticks
-from .moments import blurred, build_moment, eventful, mirrored, moment_loss
+from .moments import blurred, build_moment, edits, eventful, mirrored, moment_loss
 from .objective import Outcome, world_loss
 from .recipes import Recipe
 from .schedule import ema_decay, warmup_decay
@@ -177,12 +177,12 @@ class WorldTrainer:
         return self._accumulate(tensors, start, frames, shortcut=shortcut), frames
 
     def _starts(self, tensors: ClipTensors, frames: int) -> Tensor:
-        """First frames `[B]`: anywhere, or for some rows so that something happens in one of the frames."""
+        """First frames `[B]`: anywhere, or for some rows so that a block breaks or is placed in one of the frames."""
         rows, last = len(tensors.rows), tensors.length - frames
         anywhere = torch.randint(_FIRST, last + 1, (rows,), generator=self.generator)
         if self.recipe.eventful <= 0:
             return anywhere
-        events = draw_ticks(tensors, _FIRST, self.generator)[0].cpu()
+        events = edits(tensors, _FIRST, self.generator).cpu()
         before = torch.randint(0, frames, (rows,), generator=self.generator)
         chosen = torch.rand(rows, generator=self.generator) < self.recipe.eventful
         return torch.where(chosen, (events - before).clamp(_FIRST, last), anywhere)
