@@ -226,6 +226,11 @@ class BatchedEnv(VectorEnv[Any, Any, NDArray[Any]]):
             self._renew_at_once(obs, infos)
         return obs, rewards, terminated, truncated, gather(infos)
 
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """Worlds [N] whose episode has ended, and which wait for a reset."""
+        return self._ended.copy()
+
     def look(self) -> Any:
         """Fresh observations of all N worlds as they are now."""
         self._need_open("look")

@@ -3,12 +3,13 @@
     envs = make_arena(ArenaConfig("worldsim/Voxel-v0", "beacon"), num_envs=8)
 
 Observations are {"frame": uint8 [N, H, W, 3], "told": float32 [N, 5]}, actions are numbers into the repertoire.
-Episodes that end are followed by new ones in the same step (SAME_STEP).
+Episodes that end are followed by new ones in the same step (SAME_STEP), or, with `renews=False`, stand still
+and pay nothing until they are reset by `reset_mask`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium
@@ -41,12 +42,14 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
     Args:
         env: N worlds with their task, in mode DISABLED.
         config: what it was made from.
+        renews: whether an episode that ends is followed by a new one.
     """
 
-    def __init__(self, env: TaskVectorEnv, config: ArenaConfig) -> None:
+    def __init__(self, env: TaskVectorEnv, config: ArenaConfig, *, renews: bool = True) -> None:
         self.env, self.config, self.num_envs = env, config, env.num_envs
         self.worlds: Any = env.env.unwrapped
-        self.autoreset_mode = AutoresetMode.SAME_STEP
+        self.renews = renews
+        self.autoreset_mode = AutoresetMode.SAME_STEP if renews else AutoresetMode.DISABLED
         self.metadata = {**env.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = env.render_mode
         self.action_names = config.action_names
@@ -61,6 +64,7 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self._ticks = np.zeros(self.num_envs, np.int64)
+        self._over = np.zeros(self.num_envs, np.bool_)
         self._told = np.zeros((self.num_envs, len(TOLD)), np.float32)
         self.ticks_played = 0
         """Ticks of all worlds so far, for speed."""
@@ -72,6 +76,7 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
         obs, info = self.env.reset(seed=seed, options=options)
         mask = (options or {}).get("reset_mask")
         self._ticks[... if mask is None else mask] = 0
+        self._over[... if mask is None else mask] = False
         return self._observe(obs, info), info
 
     def step(
@@ -83,36 +88,43 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
             InvalidAction: one wrong action; no world has changed then.
         """
         numbers = self._numbers[self._check(actions)]
-        rewards = np.zeros(self.num_envs)
-        ended, cut, over, terminated, truncated = np.zeros((5, self.num_envs), np.bool_)
+        rewards, over = np.zeros(self.num_envs), self._over.copy()
+        ended, cut = np.zeros((2, self.num_envs), np.bool_)
         finals: dict[int, tuple[Obs, dict[str, Any]]] = {}
-        for tick in range(self.config.frame_skip):
-            # A world that is over stands still until the others have played their ticks; one whose player
-            # is dead can't even do that.
-            if (stopped := over & (terminated | truncated)).any():
-                self.env.reset(options={"reset_mask": stopped})
-            self.worlds.draws = tick == self.config.frame_skip - 1  # nobody sees the other frames
-            raw, paid, terminated, truncated, info = self.env.step(np.where(over, self._noop, numbers))
+        for raw, paid, terminated, truncated, info in self._ticks_of(numbers, over):
             going = ~over
             rewards[going] += paid[going]
             self._ticks[going] += 1
             ended[going], cut[going] = terminated[going], truncated[going]
             new = going & (terminated | truncated)
-            over |= new
             if new.any():
+                over |= new
                 raw = self.worlds.look()
                 finals |= self._keep(raw, info, np.flatnonzero(new))
-            if over.all():
-                break
-        self.worlds.draws = True
-        self.ticks_played += self.num_envs * self.config.frame_skip
-        if not over.any():
-            return self._observe(raw, info), rewards, ended, cut, info
-        obs, info = self._renew(over, finals, scatter(info, self.num_envs))
-        return obs, rewards, ended, cut, info
+        if finals and self.renews:
+            obs, info = self._renew(over, finals, scatter(info, self.num_envs))
+            return obs, rewards, ended, cut, info
+        self._over = over
+        return self._observe(raw, info), rewards, ended, cut, info
+
+    def _ticks_of(self, numbers: NDArray[np.int64], over: NDArray[np.bool_]) -> Iterator[Any]:
+        """Play one action's ticks; worlds that are `over` meanwhile stand still until the others are done."""
+        try:
+            for tick in range(self.config.frame_skip):
+                if (dead := self.worlds.ended).any():  # those can't even stand still
+                    self.env.reset(options={"reset_mask": dead})
+                self.worlds.draws = tick == self.config.frame_skip - 1  # nobody sees the other frames
+                self.ticks_played += int((~over).sum())
+                yield self.env.step(np.where(over, self._noop, numbers))
+                if over.all():
+                    break
+        finally:
+            self.worlds.draws = True
 
     def fork(self, n: int) -> Arena:
         """An arena with each world n times, those of world i at i * n to i * n + n - 1, and its task where it is.
+
+        It does not renew what ends.
 
         Raises:
             UsageError: n out of range.
@@ -127,7 +139,8 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
             autoreset_mode=AutoresetMode.DISABLED,
         )
         branches.referee.restore([record for record in self.env.referee.clone() for _ in range(n)])
-        arena = Arena(branches, self.config)
+        arena = Arena(branches, self.config, renews=False)
+        arena._over = np.repeat(self._over, n)
         arena._ticks, arena._told = np.repeat(self._ticks, n), np.repeat(self._told, n, 0)
         return arena
 
@@ -182,8 +195,8 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
         return {"frame": frames, "told": self._told.clip(-_BOUND, _BOUND)}
 
 
-def make_arena(config: ArenaConfig, num_envs: int, *, render: bool = False) -> Arena:
-    """N worlds as `config` says; with `render`, `render()` gives their frames.
+def make_arena(config: ArenaConfig, num_envs: int, *, render: bool = False, renews: bool = True) -> Arena:
+    """N worlds as `config` says; with `render`, `render()` gives their frames; for `renews` see `Arena`.
 
     Raises:
         UsageError: an env that does not know the task, or arguments that it does not have.
@@ -209,4 +222,4 @@ def make_arena(config: ArenaConfig, num_envs: int, *, render: bool = False) -> A
     except Exception:
         envs.close()
         raise
-    return Arena(judged, config)
+    return Arena(judged, config, renews=renews)
