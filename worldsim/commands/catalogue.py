@@ -105,6 +105,27 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["idm"].replace(":main", ":TrainOptions"),
         ("worldsim train idm --data runs/game --minutes 10 --out runs/idm",),
     ),
+    "train agent": Command(
+        "train an agent in the dream, in the game or from recordings",
+        PROGRAMS["agent"],
+        PROGRAMS["agent"].replace(":main", ":TrainOptions"),
+        (
+            "worldsim train agent --algo ppo --env worldsim/Voxel-v0 --task beacon --steps 100000 --out runs/agent",
+            "worldsim train agent --algo ppo --env worldsim/Dream-v0 --task collect --steps 20000 --out runs/agent",
+            "worldsim train agent --algo bc --data runs/game --steps 2000 --out runs/clone",
+            "worldsim train agent --resume --out runs/agent",
+        ),
+    ),
+    "evaluate-agent": Command(
+        "let an agent play episodes in the dream or the game, and say what it earned",
+        "worldsim.commands.evaluate_agent:run",
+        "worldsim.commands.evaluate_agent:EvaluateAgentOptions",
+        (
+            "worldsim evaluate-agent --agent runs/agent --episodes 50",
+            "worldsim evaluate-agent --agent runs/agent --env worldsim/Dream-v0 --json dream.json",
+            "worldsim evaluate-agent --agent random --env worldsim/Voxel-v0 --task beacon",
+        ),
+    ),
     "evaluate": Command(
         "measure a world against the game, and write a report",
         "worldsim.commands.evaluate:run",
