@@ -44,7 +44,7 @@ def main(options: TrainOptions) -> Path:
     if not options.resume:
         write_options(options, folder)
     learn(options, saved)
-    print(f"{folder}: agent, checkpoints and metrics.jsonl; judge it with  worldsim evaluate-agent --agent {folder}")
+    print(f"{folder}: agent and metrics.jsonl; judge it with  worldsim evaluate-agent --agent {folder}")
     return folder
 
 
