@@ -16,6 +16,7 @@ from vector_fakes import make
 
 from worldsim import cli
 from worldsim.errors import ConfigError
+from worldsim.plain_info import PlainInfo
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,8 @@ def test_torchrl_trains_on_our_envs(kind: str, world: Path) -> None:
     from torchrl.modules import ProbabilisticActor, ValueOperator
     from torchrl.objectives import ClipPPOLoss
 
-    env = GymWrapper(make(kind, world, 2, max_episode_steps=5), categorical_action_encoding=True)
+    envs = PlainInfo(make(kind, world, 2, max_episode_steps=5))
+    env = GymWrapper(envs, categorical_action_encoding=True)
 
     class Net(nn.Module):
         def __init__(self, outputs: int) -> None:
