@@ -70,9 +70,10 @@ class Scripted:
         """Onwards; round what has been in the way for a while."""
         if self._stuck[world] >= 3:
             self._stuck[world], self._detour[world] = 0, 3
-            return ("turn left 15", "turn right 15")[luck]
+            turn = 15 if "turn left 15" in self._numbers else 3
+            return f"turn {('left', 'right')[luck]} {turn}"
         self._detour[world] = max(0, self._detour[world] - 1)
-        return "forward sprint jump" if "forward sprint jump" in self._numbers else "forward jump"
+        return "forward sprint jump"
 
     def beacon(self, world: int, state: State, told: NDArray[np.float32], luck: int) -> str:
         """Face the goal and run."""
@@ -107,7 +108,7 @@ RULES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
         Scripted.beacon,
         ("forward sprint jump", "turn left 15", "turn right 15", "turn left 3", "turn right 3"),
     ),
-    "collect": (Scripted.collect, ("attack", "forward jump", "turn left 15", "turn right 15")),
+    "collect": (Scripted.collect, ("attack", "forward sprint jump", "turn left 3", "turn right 3")),
     "tower": (Scripted.tower, ("jump use", "look down 15")),
     "dry": (Scripted.dry, ("noop", "forward sprint jump", "turn left 15", "turn right 15")),
     "night": (Scripted.night, ("noop", "forward sprint jump", "turn left 15", "turn right 15")),

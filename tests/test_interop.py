@@ -136,7 +136,7 @@ def test_torchrl_trains_on_our_envs(kind: str, world: Path) -> None:
     data = env.rollout(8, actor, break_when_any_done=False)
     assert data.batch_size == torch.Size([2, 8])
     assert bool(data["next", "truncated"].any()) and data[key].dtype == torch.uint8
-    critic(data)
+    critic(data.clone())  # makes its lazy layer
     loss = ClipPPOLoss(actor, critic)
     loss.make_value_estimator(gamma=0.99)
     optimizer = torch.optim.Adam(loss.parameters(), 1e-3)
