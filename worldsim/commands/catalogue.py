@@ -72,10 +72,13 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "data export": Command(
-        "write episodes in the layout of the VPT recordings",
+        "write episodes in the layout of the VPT recordings or as a Minari dataset",
         "worldsim.commands.transfer:export",
         "worldsim.commands.transfer:ExportOptions",
-        ("worldsim data export runs/game --format vpt --out runs/vpt",),
+        (
+            "worldsim data export runs/game --format vpt --out runs/vpt",
+            "worldsim data export runs/game --format minari --out runs/minari",
+        ),
     ),
     "train world": Command(
         "train a world on episodes or straight from a game",
