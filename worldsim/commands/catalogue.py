@@ -172,6 +172,15 @@ COMMANDS: dict[str, Command] = {
             "worldsim bench env --env worldsim/Dream-v0 --num-envs 1 16 --json env.json",
         ),
     ),
+    "bench soak": Command(
+        "a million steps of random actions and resets: no exception, no NaN, memory flat",
+        "worldsim.bench.soak:run",
+        "worldsim.bench.soak:SoakOptions",
+        (
+            "worldsim bench soak",
+            "worldsim bench soak --env worldsim/Voxel-v0 --steps 100000 --json soak.json",
+        ),
+    ),
     "worlds": Command(
         "list the worlds that ship, or print the card of one",
         "worldsim.commands.worlds:run",
