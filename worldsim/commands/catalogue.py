@@ -139,6 +139,15 @@ COMMANDS: dict[str, Command] = {
             "worldsim evaluate --compare runs/eval runs/mine-eval --out runs/both",
         ),
     ),
+    "transfer": Command(
+        "train agents in the dream and in the game, judge them in both, and write a page",
+        "worldsim.commands.transfer_report:run",
+        "worldsim.arena.transfer:TransferOptions",
+        (
+            "worldsim transfer --tasks beacon tower --steps 20000 --out runs/transfer",
+            "worldsim transfer --tasks collect --set collect.shaping=0.5 --frame-skip 8 --device cuda --out runs/t",
+        ),
+    ),
     "bench engine": Command(
         "frames a second of the game's engine, by frame size",
         "worldsim.bench.engine:run",
