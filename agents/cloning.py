@@ -132,7 +132,12 @@ def _join(parts: list[Pairs]) -> Pairs:
 
 
 def _teach(
-    network: PolicyNetwork, optimizer: Any, lessons: Pairs, options: TrainOptions, done: Done, tracker: Tracker
+    network: PolicyNetwork,
+    optimizer: Any,
+    lessons: Pairs,
+    options: TrainOptions,
+    done: Done,
+    tracker: Tracker,
 ) -> None:
     from tqdm import trange
 

@@ -89,7 +89,9 @@ def network_of(model: Any, config: ArenaConfig) -> PolicyNetwork:
     network = PolicyNetwork(network_config(model.observation_space, config))
     policy = model.policy
     parts = {"trunk": policy.features_extractor.trunk, "actor": policy.action_net, "critic": policy.value_net}
-    tensors = {f"{n}.{k}": v.detach().clone() for n, part in parts.items() for k, v in part.state_dict().items()}
+    tensors = {
+        f"{n}.{k}": v.detach().clone() for n, part in parts.items() for k, v in part.state_dict().items()
+    }
     load_into(network, tensors)
     return network
 

@@ -120,7 +120,9 @@ def main() -> None:
                 gain = torch.min(
                     ratio * b_advantages, ratio.clamp(1 - args.clip, 1 + args.clip) * b_advantages
                 ).mean()
-                loss = -gain + 0.5 * (value - b_returns).pow(2).mean() - args.entropy * policy.entropy().mean()
+                loss = (
+                    -gain + 0.5 * (value - b_returns).pow(2).mean() - args.entropy * policy.entropy().mean()
+                )
                 optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(agent.parameters(), 0.5)

@@ -20,7 +20,9 @@ from worldsim.registry import LEARNERS, resolve
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=20_000, help="decisions to learn from, of four ticks each")
+    parser.add_argument(
+        "--steps", type=int, default=20_000, help="decisions to learn from, of four ticks each"
+    )
     parser.add_argument("--env", default="worldsim/Voxel-v0", help="worldsim/Voxel-v0 or worldsim/Dream-v0")
     parser.add_argument("--world", help="for the dream: a shipped world's name or a folder")
     parser.add_argument("--task", default="beacon", help="collect, beacon, tower, dry or night")
@@ -37,7 +39,9 @@ def main() -> None:
     start = time.perf_counter()
     folder: Path = resolve(LEARNERS, "ppo", "algo")(options)
     minutes = (time.perf_counter() - start) / 60
-    print(f"{folder}: {args.steps} decisions in {minutes:.1f} minutes, {args.steps / minutes / 60:.0f} a second")
+    print(
+        f"{folder}: {args.steps} decisions in {minutes:.1f} minutes, {args.steps / minutes / 60:.0f} a second"
+    )
 
     arena = make_arena(options.arena(), min(8, args.episodes), renews=False)
     for name in ("random", str(folder)):

@@ -15,7 +15,9 @@ ACTIONS = ("a", "b", "c")
 class Quiz(VectorEnv[Any, Any, Any]):
     """Pays 1 for the action that the frame's brightness names; episodes of `length`, cut off or ended by turns."""
 
-    def __init__(self, num_envs: int = 4, length: int = 8, mode: AutoresetMode = AutoresetMode.SAME_STEP) -> None:
+    def __init__(
+        self, num_envs: int = 4, length: int = 8, mode: AutoresetMode = AutoresetMode.SAME_STEP
+    ) -> None:
         self.num_envs, self.length, self.render_mode = num_envs, length, None
         self.metadata = {"autoreset_mode": mode}
         self.single_observation_space = spaces.Dict(
@@ -40,7 +42,9 @@ class Quiz(VectorEnv[Any, Any, Any]):
         if done.any():
             self.episodes += 1
             info = {
-                "final_obs": np.array([{k: v[i] for k, v in obs.items()} for i in range(self.num_envs)], object),
+                "final_obs": np.array(
+                    [{k: v[i] for k, v in obs.items()} for i in range(self.num_envs)], object
+                ),
                 "_final_obs": done,
             }
             self.time[:] = 0
@@ -50,5 +54,7 @@ class Quiz(VectorEnv[Any, Any, Any]):
 
     def _ask(self) -> Any:
         self.answers = self.rng.integers(len(ACTIONS), size=self.num_envs)
-        frame = np.broadcast_to((self.answers * 100).astype(np.uint8)[:, None, None, None], (self.num_envs, 16, 16, 3))
+        frame = np.broadcast_to(
+            (self.answers * 100).astype(np.uint8)[:, None, None, None], (self.num_envs, 16, 16, 3)
+        )
         return {"frame": frame.copy(), "told": np.zeros((self.num_envs, 2), np.float32)}

@@ -96,7 +96,10 @@ def test_the_agent_plays_without_sb3(run: Path, tmp_path: Path, monkeypatch: pyt
     assert document["score"]["agent"] == "ppo" and len(document["score"]["returns"]) == 2
     assert (tmp_path / "clip.mp4").stat().st_size > 500
     assert cli.main([*line, "--task", "dry", "--greedy"]) == 0  # the same actions: it can try another task
-    assert cli.main(["evaluate-agent", "--agent", str(run / "checkpoints" / "000000016"), "--episodes", "1"]) == 0
+    assert (
+        cli.main(["evaluate-agent", "--agent", str(run / "checkpoints" / "000000016"), "--episodes", "1"])
+        == 0
+    )
 
 
 def test_the_same_seed_gives_the_same_agent_and_another_another(run: Path, tmp_path: Path) -> None:
@@ -129,7 +132,10 @@ def test_ppo_trains_in_a_dream(tmp_path: Path) -> None:
     assert cli.main(line[:at] + line[at + 2 :]) == 0
     found = find_agent(str(folder))
     assert found.arena is not None and found.arena.env == "worldsim/Dream-v0"
-    assert cli.main(["evaluate-agent", "--agent", str(folder), "--env", "worldsim/Voxel-v0", "--episodes", "1"]) == 0
+    assert (
+        cli.main(["evaluate-agent", "--agent", str(folder), "--env", "worldsim/Voxel-v0", "--episodes", "1"])
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +152,9 @@ def test_ppo_trains_in_a_dream(tmp_path: Path) -> None:
         ("--algo bc --data nowhere", 5, "nowhere"),
     ],
 )
-def test_bad_input(line: str, code: int, match: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input(
+    line: str, code: int, match: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
     assert cli.main(["train", "agent", "--wandb", "disabled", "--out", str(out), *line.split()]) == code
     error = capsys.readouterr().err
@@ -154,7 +162,9 @@ def test_bad_input(line: str, code: int, match: str, tmp_path: Path, capsys: pyt
     assert not (out / "agent").exists()
 
 
-def test_a_world_without_heads_has_no_logs_to_collect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_world_without_heads_has_no_logs_to_collect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("stable_baselines3", reason="pip install 'worldsim[rl]'")
     world = save_tiny_world(tmp_path / "world")
     line = f"train agent --env worldsim/Dream-v0 --task collect --world {world} --out {tmp_path / 'run'}"
@@ -171,7 +181,9 @@ def test_an_agent_refuses_an_arena_of_another_size_or_other_actions(run: Path) -
         arena.close()
 
 
-def test_cloning_names_the_action_that_the_picture_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cloning_names_the_action_that_the_picture_tells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rng = np.random.default_rng(0)
     with EpisodeStore(tmp_path / "data", write=True) as store:
         for _ in range(4):
@@ -181,7 +193,18 @@ def test_cloning_names_the_action_that_the_picture_tells(tmp_path: Path, capsys:
             actions = np.zeros((60, 25), np.float32)
             actions[:, 16] = np.where(right, 15, -15)
             store.write(Episode(frames, actions, np.zeros(60, np.float32), truncated=True))
-    line = ["train", "agent", "--algo", "bc", "--data", str(tmp_path / "data"), "--size", "64x48", "--batch", "32"]
+    line = [
+        "train",
+        "agent",
+        "--algo",
+        "bc",
+        "--data",
+        str(tmp_path / "data"),
+        "--size",
+        "64x48",
+        "--batch",
+        "32",
+    ]
     line += ["--wandb", "disabled", "--out", str(tmp_path / "run"), "--learning-rate", "0.002"]
     assert cli.main([*line, "--steps", "60"]) == 0
     assert "accuracy" in capsys.readouterr().out

@@ -44,7 +44,12 @@ def test_frames_are_made_smaller_by_averaging() -> None:
 
 def test_an_action_lasts_frame_skip_ticks_and_their_rewards_add_up(arena: Arena) -> None:
     inner = gymnasium.make_vec(
-        "worldsim/Voxel-v0", num_envs=2, width=64, height=48, action_space="discrete", autoreset_mode="Disabled"
+        "worldsim/Voxel-v0",
+        num_envs=2,
+        width=64,
+        height=48,
+        action_space="discrete",
+        autoreset_mode="Disabled",
     )
     twin = TaskVectorEnv(inner, "beacon", autoreset_mode=AutoresetMode.DISABLED)
     obs, _ = arena.reset(seed=3)

@@ -39,7 +39,7 @@ def test_sb3_is_told_how_episodes_end(sb3: Any) -> None:
     assert quiz.seeds == [40, 41]
     kinds = []
     for step in range(6):
-        obs, rewards, dones, infos = envs.step(np.zeros(2, int))
+        _, rewards, dones, infos = envs.step(np.zeros(2, int))
         assert rewards.dtype == np.float32 and isinstance(infos, list) and len(infos) == 2
         assert dones.all() == (step % 3 == 2)
         if dones.all():
@@ -121,7 +121,9 @@ def test_torchrl_trains_on_our_envs(kind: str, world: Path) -> None:
     class Net(nn.Module):
         def __init__(self, outputs: int) -> None:
             super().__init__()
-            self.net = nn.Sequential(nn.Flatten(-3), nn.Linear(48 * 64 * 3, 16), nn.Tanh(), nn.Linear(16, outputs))
+            self.net = nn.Sequential(
+                nn.Flatten(-3), nn.Linear(48 * 64 * 3, 16), nn.Tanh(), nn.Linear(16, outputs)
+            )
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
             return self.net(pixels.float() / 255)

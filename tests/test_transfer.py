@@ -40,7 +40,11 @@ def test_one_command_one_page(line: list[str], capsys: pytest.CaptureFixture[str
         "beacon-game-0", "beacon-game-1", "beacon-dream-0", "beacon-dream-1"
     }  # fmt: skip
     page = (out / "transfer.html").read_text()
-    assert "<svg" in page and "Rank correlation over 8 policies" in page and "http" not in page.split("<body>")[1]
+    assert (
+        "<svg" in page
+        and "Rank correlation over 8 policies" in page
+        and "http" not in page.split("<body>")[1]
+    )
     assert "learnt in the game" in page and "<script" not in page
 
 

@@ -128,7 +128,9 @@ class DiscreteActions(ActionSet):
     def __init__(self, names: Sequence[str] = tuple(DISCRETE)) -> None:
         unknown = [name for name in names if name not in DISCRETE]
         if unknown or not names:
-            raise ConfigError(f"actions: got {brief(unknown or list(names))}, expected names such as 'forward'")
+            raise ConfigError(
+                f"actions: got {brief(unknown or list(names))}, expected names such as 'forward'"
+            )
         self.action_names = tuple(names)
         self.space = spaces.Discrete(len(self.action_names))
         self._table = np.stack([entry_vector(DISCRETE[name]) for name in self.action_names])

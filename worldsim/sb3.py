@@ -55,7 +55,7 @@ class SB3VecEnv(VecEnv):  # type: ignore[misc, unused-ignore]
 
     def reset(self) -> Any:
         """Begin all episodes; with the seeds that `seed` was given, the first time after it."""
-        seeds = None if all(seed is None for seed in self._seeds) else list(self._seeds)
+        seeds: Any = None if all(seed is None for seed in self._seeds) else list(self._seeds)
         obs, info = self.envs.reset(seed=seeds)
         self.reset_infos = scatter(info, self.num_envs)
         self._reset_seeds()
@@ -75,8 +75,8 @@ class SB3VecEnv(VecEnv):  # type: ignore[misc, unused-ignore]
             final = infos[world].pop("final_obs")
             last = infos[world].pop("final_info", {})
             infos[world] = {**infos[world], **last, "terminal_observation": final}
-        for world, one in enumerate(infos):
-            one["TimeLimit.truncated"] = bool(truncated[world] and not terminated[world])
+        for one, cut in zip(infos, truncated & ~terminated):
+            one["TimeLimit.truncated"] = bool(cut)
         return obs, rewards.astype(np.float32), dones, infos
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ class SB3VecEnv(VecEnv):  # type: ignore[misc, unused-ignore]
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """A frame of each world, if the envs have a render mode."""
-        frames = self.envs.render()
+        frames: Any = self.envs.render()
         return [None] * self.num_envs if frames is None else list(frames)
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:

@@ -229,7 +229,8 @@ class BatchedEnv(VectorEnv[Any, Any, NDArray[Any]]):
     @property
     def ended(self) -> NDArray[np.bool_]:
         """Worlds [N] whose episode has ended, and which wait for a reset."""
-        return self._ended.copy()
+        ended: NDArray[np.bool_] = self._ended.copy()
+        return ended
 
     def look(self) -> Any:
         """Fresh observations of all N worlds as they are now."""

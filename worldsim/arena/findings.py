@@ -73,7 +73,10 @@ def _of_task(known: dict[str, Any], options: TransferOptions, task: str) -> Find
 
 def _line(known: dict[str, Any], options: TransferOptions, task: str, player: str, names: list[str]) -> Line:
     found = {p: [_score(known, task, p, name, options.episodes) for name in names] for p in PLACES}
-    means = {p: bootstrap_mean([r for s in scores if s is not None for r in s.returns]) for p, scores in found.items()}
+    means = {
+        p: bootstrap_mean([r for s in scores if s is not None for r in s.returns])
+        for p, scores in found.items()
+    }
     each = tuple(
         (g.mean if g else math.nan, d.mean if d else math.nan) for g, d in zip(found["game"], found["dream"])
     )

@@ -82,9 +82,17 @@ class TransferOptions:
     """Write the page anew from what lies there."""
 
     def __post_init__(self) -> None:
-        for name, low in (("episodes", 2), ("rank_episodes", 2), ("policies", 0), ("steps", 1), ("num_envs", 1)):
+        for name, low in (
+            ("episodes", 2),
+            ("rank_episodes", 2),
+            ("policies", 0),
+            ("steps", 1),
+            ("num_envs", 1),
+        ):
             if getattr(self, name) < low:
-                raise UsageError(f"--{name.replace('_', '-')}: got {getattr(self, name)}, expected {low} or more")
+                raise UsageError(
+                    f"--{name.replace('_', '-')}: got {getattr(self, name)}, expected {low} or more"
+                )
         for name in ("tasks", "seeds"):
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
@@ -104,13 +112,14 @@ class TransferOptions:
         """How an agent is trained."""
         dreamt = place == "dream"
         each = -(-self.policies // (2 * len(self.seeds)))
+        own: dict[str, Any] = {"render": self.render()}
+        if dreamt:
+            names = ("world", "sampler_steps", "device", "max_uncertainty")
+            own = {name: getattr(self, name) for name in names}
         return TrainOptions(
             env=PLACES[place], task=task, set=self.settings(task), steps=self.steps, seed=seed,
             out=str(self.run(task, place, seed)), limit=self.limit, frame_skip=self.frame_skip, size=self.size,
-            render=None if dreamt else self.render(), num_envs=self.num_envs, rollout=self.rollout,
-            checkpoints=max(1, each), videos=1, wandb="disabled",
-            **({"world": self.world, "sampler_steps": self.sampler_steps, "device": self.device,
-                "max_uncertainty": self.max_uncertainty} if dreamt else {}),
+            num_envs=self.num_envs, rollout=self.rollout, checkpoints=max(1, each), videos=1, wandb="disabled", **own,
         )  # fmt: skip
 
     def judging(self, task: str, place: str) -> ArenaConfig:
@@ -231,7 +240,8 @@ def dream_size(world: str | None) -> tuple[int, int]:
     """Height and width of a dream's frames."""
     import gymnasium
 
-    envs = gymnasium.make_vec(DREAM, num_envs=1, **({"world": world} if world else {}))
+    made: dict[str, Any] = {"world": world} if world else {}
+    envs = gymnasium.make_vec(DREAM, num_envs=1, **made)
     try:
         shape = envs.single_observation_space.shape or (0, 0)
         return int(shape[0]), int(shape[1])

@@ -49,7 +49,14 @@ class SoakOptions:
     """File to write the figures to; `-` prints them as JSON."""
 
     def __post_init__(self) -> None:
-        for name, low in (("steps", 10), ("num_envs", 1), ("episode", 1), ("resets", 0), ("growth", 0), ("seed", 0)):
+        for name, low in (
+            ("steps", 10),
+            ("num_envs", 1),
+            ("episode", 1),
+            ("resets", 0),
+            ("growth", 0),
+            ("seed", 0),
+        ):
             at_least(name.replace("_", "-"), getattr(self, name), low)
         if self.env not in (DREAM, GAME):
             raise UsageError(f"--env {self.env!r:.60}: expected {DREAM} or {GAME}")
@@ -119,14 +126,16 @@ def need_finite(info: Mapping[str, Any], tick: int, path: str = "info") -> None:
     for name, value in info.items():
         if isinstance(value, Mapping):
             need_finite(value, tick, f"{path}.{name}")
-        elif getattr(value, "dtype", None) == object:
+        elif isinstance(value, np.ndarray) and value.dtype.kind == "O":
             for one in value:
                 if isinstance(one, Mapping):
                     need_finite(one, tick, f"{path}.{name}")
         elif isinstance(value, (float, np.ndarray, np.generic)):
             array = np.asarray(value)
             if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise NumericalError(f"soak: step {tick}: {path}.{name} is not finite: {array[~np.isfinite(array)][:4]}")
+                raise NumericalError(
+                    f"soak: step {tick}: {path}.{name} is not finite: {array[~np.isfinite(array)][:4]}"
+                )
 
 
 def _failed(info: Mapping[str, Any], count: int) -> NDArray[np.bool_]:

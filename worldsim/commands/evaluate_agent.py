@@ -78,7 +78,11 @@ def run(options: EvaluateAgentOptions) -> None:
     try:
         with _bar(options.episodes) as bar:
             score = play(
-                found.agent, arena, options.episodes, seed=options.seed, progress=lambda n: bar.update(n - bar.n)
+                found.agent,
+                arena,
+                options.episodes,
+                seed=options.seed,
+                progress=lambda n: bar.update(n - bar.n),
             )
     finally:
         arena.close()

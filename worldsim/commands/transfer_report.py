@@ -33,7 +33,11 @@ def run(options: TransferOptions) -> None:
     else:
         known = experiment(options, lambda text: print(text, file=sys.stderr, flush=True))
     found = findings(known, options)
-    document = {"options": known["options"], "machine": facts, "tasks": [dataclasses.asdict(one) for one in found]}
+    document = {
+        "options": known["options"],
+        "machine": facts,
+        "tasks": [dataclasses.asdict(one) for one in found],
+    }
     write_whole(out / "transfer.json", json.dumps(_plain(document), indent=1, allow_nan=False) + "\n")
     write_whole(out / "transfer.html", transfer_page(found, options, facts))
     for one in found:
