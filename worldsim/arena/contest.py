@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from worldsim.arena.arena import Arena
 from worldsim.errors import ConfigError
@@ -69,48 +70,66 @@ def play(
     if episodes < 1 or arena.renews:
         raise ConfigError(f"episodes: got {episodes}, expected 1 or more; the arena needs renews=False")
     began, ticks = time.perf_counter(), arena.ticks_played
-    count = arena.num_envs
     agent.start(arena)
-    # Worlds that are left over repeat the first episodes; nobody counts them.
-    whose = np.array([i if i < episodes else -1 for i in range(count)])
-    first = [seed + i % episodes for i in range(count)]
-    obs, info = arena.reset(seed=first)
-    infos = scatter(info, count)
-    agent.renew(range(count), first)
-    returns, lengths, ends = np.zeros(episodes), np.zeros(episodes, np.int64), np.zeros(episodes, np.bool_)
-    next_one, over = min(count, episodes), 0
+    contest = _Contest(agent, arena, episodes, seed)
     if watch is not None:
         watch()
-    while over < episodes:
-        obs, rewards, terminated, truncated, info = arena.step(agent.act(obs, infos))
-        infos = scatter(info, count)
+    while contest.over < episodes:
+        finished = contest.step()
         if watch is not None:
             watch()
-        playing = whose >= 0
-        returns[whose[playing]] += rewards[playing]
-        lengths[whose[playing]] += 1
-        done = np.flatnonzero(playing & (terminated | truncated))
-        ends[whose[done]] = terminated[done]
-        if not len(done):
-            continue
-        over += len(done)
-        whose[done] = -1
-        if progress is not None:
-            progress(over)
-        seeds: list[int | None] = [None] * count
-        for world in done[: episodes - next_one]:
-            whose[world], seeds[world] = next_one, seed + next_one
-            next_one += 1
-        fresh = [i for i in range(count) if seeds[i] is not None]
-        if fresh:
-            mask = np.array([s is not None for s in seeds])
-            obs, info = arena.reset(seed=seeds, options={"reset_mask": mask})
-            begun = scatter(info, count)
-            infos = [begun[i] if mask[i] else infos[i] for i in range(count)]
-            agent.renew(fresh, [seeds[i] for i in fresh])
+        if finished and progress is not None:
+            progress(contest.over)
     seconds = time.perf_counter() - began
-    mean, low, high = bootstrap_mean(returns)
+    mean, low, high = bootstrap_mean(contest.returns)
     return Score(
-        agent.name, arena.config.env, arena.config.task, mean, low, high, tuple(returns.tolist()),
-        tuple(lengths.tolist()), float(ends.mean()), seconds, (arena.ticks_played - ticks) / seconds,
+        agent.name, arena.config.env, arena.config.task, mean, low, high, tuple(contest.returns.tolist()),
+        tuple(contest.lengths.tolist()), float(contest.ends.mean()), seconds, (arena.ticks_played - ticks) / seconds,
     )  # fmt: skip
+
+
+class _Contest:
+    """Which episode each world plays, and what the episodes have been worth so far."""
+
+    def __init__(self, agent: Any, arena: Arena, episodes: int, seed: int) -> None:
+        self._agent, self._arena, self._seed = agent, arena, seed
+        count = arena.num_envs
+        self.returns, self.lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
+        self.ends = np.zeros(episodes, np.bool_)
+        self.over, self._next = 0, min(count, episodes)
+        # Worlds that are left over repeat the first episodes; nobody counts them.
+        self._whose = np.array([i if i < episodes else -1 for i in range(count)])
+        seeds = [seed + i % episodes for i in range(count)]
+        self._obs, info = arena.reset(seed=seeds)
+        self._infos = scatter(info, count)
+        agent.renew(range(count), seeds)
+
+    def step(self) -> bool:
+        """One decision in every world; whether an episode has ended."""
+        self._obs, rewards, terminated, truncated, info = self._arena.step(
+            self._agent.act(self._obs, self._infos)
+        )
+        self._infos = scatter(info, self._arena.num_envs)
+        playing = self._whose >= 0
+        self.returns[self._whose[playing]] += rewards[playing]
+        self.lengths[self._whose[playing]] += 1
+        done = np.flatnonzero(playing & (terminated | truncated))
+        self.ends[self._whose[done]] = terminated[done]
+        self.over += len(done)
+        self._whose[done] = -1
+        left = len(self.returns) - self._next
+        if len(done) and left:
+            self._begin(done[:left])
+        return len(done) > 0
+
+    def _begin(self, worlds: NDArray[np.int64]) -> None:
+        """The next episodes, in these worlds."""
+        seeds: list[int | None] = [None] * self._arena.num_envs
+        for world in worlds:
+            self._whose[world], seeds[world] = self._next, self._seed + self._next
+            self._next += 1
+        mask = np.array([one is not None for one in seeds])
+        self._obs, info = self._arena.reset(seed=seeds, options={"reset_mask": mask})
+        begun = scatter(info, len(seeds))
+        self._infos = [begun[i] if mask[i] else self._infos[i] for i in range(len(seeds))]
+        self._agent.renew(list(worlds), [seeds[world] for world in worlds])
