@@ -37,7 +37,7 @@ _MOST_BYTES = 2 * 2**30
 
 
 def train(options: TrainOptions, saved: dict[str, Any] | None = None) -> Path:
-    """Train for `options.steps` optimiser steps, say how well it does, and return the run's folder.
+    """Train for `options.total` optimiser steps, say how well it does, and return the run's folder.
 
     Raises:
         UsageError: no --data.
@@ -142,7 +142,7 @@ def _teach(
     from tqdm import trange
 
     told = torch.zeros(options.batch, len(TOLD))
-    for step in (bar := trange(done.steps, options.steps, desc="bc", unit=" steps", disable=None)):
+    for step in (bar := trange(done.steps, options.total, desc="bc", unit=" steps", disable=None)):
         picks = np.random.default_rng([options.seed, step]).integers(0, len(lessons), options.batch)
         logits, _ = network(torch.from_numpy(lessons.frames[picks]), told)
         loss = F.cross_entropy(logits, torch.from_numpy(lessons.actions[picks]))
@@ -150,7 +150,7 @@ def _teach(
         loss.backward()
         optimizer.step()
         done.steps = step + 1
-        if done.steps % _EVERY == 0 or done.steps == options.steps:
+        if done.steps % _EVERY == 0 or done.steps == options.total:
             tracker.log({"loss": float(loss.detach())}, done.steps)
             bar.set_postfix_str(f"loss {float(loss.detach()):.3f}", refresh=False)
 

@@ -34,7 +34,7 @@ _RECENT = 100
 
 
 def train(options: TrainOptions, saved: dict[str, Any] | None = None) -> Path:
-    """Train until `options.steps` decisions; returns the run's folder.
+    """Train until `options.total` decisions; returns the run's folder.
 
     Args:
         saved: the training state to go on from.
@@ -154,8 +154,8 @@ class Run:
             model, arena, config, options, tracker,
         )  # fmt: skip
         self.folder, self.network = Path(options.out), network_of(model, config)
-        self._agents = _Due(options.checkpoints, options.steps, model.num_timesteps)
-        self._films = _Due(options.videos, options.steps, model.num_timesteps)
+        self._agents = _Due(options.checkpoints, options.total, model.num_timesteps)
+        self._films = _Due(options.videos, options.total, model.num_timesteps)
         self._recent: deque[tuple[float, int]] = deque(maxlen=_RECENT)
 
     def go(self) -> None:
@@ -165,13 +165,13 @@ class Run:
         model, options = self.model, self.options
         callback = self._begin()
         with tqdm(
-            total=options.steps, initial=model.num_timesteps, desc="ppo", unit=" steps", disable=None
+            total=options.total, initial=model.num_timesteps, desc="ppo", unit=" steps", disable=None
         ) as bar:
             try:
-                while model.num_timesteps < options.steps:
+                while model.num_timesteps < options.total:
                     before, began = model.num_timesteps, time.perf_counter()
                     model.collect_rollouts(model.env, callback, model.rollout_buffer, options.rollout)
-                    model._current_progress_remaining = max(0.0, 1 - model.num_timesteps / options.steps)
+                    model._current_progress_remaining = max(0.0, 1 - model.num_timesteps / options.total)
                     model.train()
                     self._report((model.num_timesteps - before) / (time.perf_counter() - began), bar)
                     bar.update(model.num_timesteps - before)
@@ -194,7 +194,7 @@ class Run:
         self._long = np.zeros(self.arena.num_envs, np.int64)
         steps = self.model.num_timesteps
         _, callback = self.model._setup_learn(
-            self.options.steps, Listener(), reset_num_timesteps=steps == 0, progress_bar=False
+            self.options.total, Listener(), reset_num_timesteps=steps == 0, progress_bar=False
         )
         return callback
 

@@ -69,6 +69,24 @@ def test_an_action_lasts_frame_skip_ticks_and_their_rewards_add_up(arena: Arena)
     twin.close()
 
 
+def test_a_game_that_does_not_draw_is_the_same_game() -> None:
+    made = {"num_envs": 2, "width": 64, "height": 48, "action_space": "discrete"}
+    drawn, blind = (gymnasium.make_vec("worldsim/Voxel-v0", **made).unwrapped for _ in range(2))
+    for envs in (drawn, blind):
+        envs.reset(seed=2)
+    blind.draws = False
+    for _ in range(3):
+        seen, *_, info = drawn.step(np.array([1, 15]))
+        stale, *_, told = blind.step(np.array([1, 15]))
+    assert np.array_equal(info["state"]["pose"], told["state"]["pose"])
+    assert not np.array_equal(stale, seen) and np.array_equal(blind.look(), seen)
+    assert not blind.draws and not blind.ended.any()
+    blind.draws = True
+    assert np.array_equal(blind.step(np.array([0, 0]))[0], drawn.step(np.array([0, 0]))[0])
+    for envs in (drawn, blind):
+        envs.close()
+
+
 def test_an_episode_that_ends_in_the_middle_of_an_action_is_followed_by_a_new_one() -> None:
     arena = make_arena(ArenaConfig(size="64x48", limit=6), 2)
     arena.reset(seed=0)
@@ -186,6 +204,14 @@ def test_the_scripted_agent_reaches_the_beacon_and_the_random_one_does_not(
         found[name] = json.loads((tmp_path / name).read_text())["score"]
     assert found["scripted"]["mean"] > 1 > found["random"]["high"]
     assert found["scripted"]["ticks_per_s"] > 0 and len(found["scripted"]["returns"]) == 4
+
+
+def test_one_episode_has_no_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = "evaluate-agent --agent random --size 64x48 --limit 8 --episodes 1 --json"
+    assert cli.main([*line.split(), str(tmp_path / "score")]) == 0
+    assert "one episode" in capsys.readouterr().out
+    score = json.loads((tmp_path / "score").read_text(), parse_constant=pytest.fail)["score"]
+    assert score["low"] is None and score["mean"] is not None
 
 
 def re_line(out: str, name: str) -> bool:

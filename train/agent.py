@@ -54,7 +54,7 @@ def resumed(given: TrainOptions, folder: Path) -> TrainOptions:
     if not path.is_file():
         raise CheckpointError(f"{folder}: has no {OPTIONS_FILE}; there is nothing to resume, start a new run")
     own = from_json(TrainOptions, parse_json(read_file(path, _LIMIT), path), str(path))
-    steps = max(own.steps, given.steps) if given.steps != TrainOptions().steps else own.steps
+    steps = own.steps if given.steps is None else max(own.total, given.steps)
     return dataclasses.replace(own, out=given.out, steps=steps, resume=True, wandb=given.wandb)
 
 

@@ -38,8 +38,11 @@ class Score:
 
     def line(self) -> str:
         """One line for people."""
+        interval = (
+            f"[{self.low:.2f}, {self.high:.2f}]" if np.isfinite(self.low) else "(one episode, no interval)"
+        )
         return (
-            f"{self.agent}: {self.mean:.2f} [{self.low:.2f}, {self.high:.2f}] in {self.env}, {self.task}; "
+            f"{self.agent}: {self.mean:.2f} {interval} in {self.env}, {self.task}; "
             f"{len(self.returns)} episodes of {np.mean(self.lengths):.0f} decisions, "
             f"{self.terminated:.0%} ended before their time, {self.ticks_per_s:.0f} ticks/s"
         )

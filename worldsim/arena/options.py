@@ -19,8 +19,8 @@ class TrainOptions:
     """Where it plays: worldsim/Voxel-v0 or worldsim/Dream-v0."""
     task: str = "beacon"
     """What for: collect, beacon, tower, dry or night."""
-    steps: int = 100_000
-    """Decisions to learn from in all (ppo), or optimiser steps (bc)."""
+    steps: int | None = None
+    """Decisions to learn from in all (ppo), or optimiser steps (bc); default: 100,000, or those of the run resumed."""
     out: str = "runs/agent"
     """Run folder."""
     data: str | None = None
@@ -72,18 +72,22 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("steps", 1, 2**40), ("num_envs", 1, 4096), ("rollout", 2, 2**20), ("epochs", 1, 1000),
+            ("total", 1, 2**40), ("num_envs", 1, 4096), ("rollout", 2, 2**20), ("epochs", 1, 1000),
             ("batch", 2, 2**20), ("checkpoints", 0, 10_000), ("videos", 0, 10_000), ("seed", 0, 2**32 - 1),
         ):  # fmt: skip
             if not low <= getattr(self, name) <= high:
-                raise UsageError(
-                    f"--{name.replace('_', '-')}: got {getattr(self, name)}, expected {low} to {high}"
-                )
+                option = "steps" if name == "total" else name.replace("_", "-")
+                raise UsageError(f"--{option}: got {getattr(self, name)}, expected {low} to {high}")
         for name, most in (("learning_rate", 1.0), ("gamma", 1.0), ("entropy", 100.0)):
             if not 0 <= getattr(self, name) <= most:
                 raise UsageError(
                     f"--{name.replace('_', '-')}: got {getattr(self, name)}, expected 0 to {most:g}"
                 )
+
+    @property
+    def total(self) -> int:
+        """The steps in all."""
+        return 100_000 if self.steps is None else self.steps
 
     def arena(self) -> ArenaConfig:
         """The arena that these options describe.

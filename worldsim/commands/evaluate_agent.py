@@ -67,7 +67,7 @@ def run(options: EvaluateAgentOptions) -> None:
     """
     from worldsim.arena.arena import make_arena
     from worldsim.arena.contest import play
-    from worldsim.bench.report import machine, write_whole
+    from worldsim.bench.report import machine, without_nan, write_whole
 
     for name in ("episodes", "num_envs"):
         if not 1 <= getattr(options, name) <= 4096 * 16:
@@ -96,7 +96,7 @@ def run(options: EvaluateAgentOptions) -> None:
         "seed": options.seed,
         "machine": machine(),
     }
-    text = json_text.dumps(document, indent=1) + "\n"
+    text = json_text.dumps(without_nan(document), indent=1, allow_nan=False) + "\n"
     if options.json == "-":
         print(text, end="")
         return

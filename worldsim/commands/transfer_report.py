@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import sys
 from pathlib import Path
-from typing import Any
 
 from worldsim.arena.transfer import SCORES_FILE, TransferOptions
 from worldsim.errors import UsageError
@@ -22,7 +20,7 @@ def run(options: TransferOptions) -> None:
     from worldsim.arena.findings import findings
     from worldsim.arena.transfer import Scores, experiment
     from worldsim.arena.transfer_page import transfer_page
-    from worldsim.bench.report import machine, write_whole
+    from worldsim.bench.report import machine, without_nan, write_whole
 
     out = Path(options.out)
     facts = machine()
@@ -38,7 +36,7 @@ def run(options: TransferOptions) -> None:
         "machine": facts,
         "tasks": [dataclasses.asdict(one) for one in found],
     }
-    write_whole(out / "transfer.json", json.dumps(_plain(document), indent=1, allow_nan=False) + "\n")
+    write_whole(out / "transfer.json", json.dumps(without_nan(document), indent=1, allow_nan=False) + "\n")
     write_whole(out / "transfer.html", transfer_page(found, options, facts))
     for one in found:
         print(f"{one.task}: rank correlation {one.rank[0]:.2f} over {len(one.points)} policies")
@@ -49,12 +47,3 @@ def run(options: TransferOptions) -> None:
                 f"dream {dream[0]:6.2f} [{dream[1]:.2f}, {dream[2]:.2f}]  gap {line.gap:+.2f}"
             )
     print(out / "transfer.html")
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no nan: None stands for what is not known."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
