@@ -26,6 +26,7 @@ from worldsim.checkpoint import load_into, load_training_state, save_training_st
 from worldsim.errors import NumericalError
 from worldsim.tracking import Tracker
 
+from .due import Due
 from .network import NetworkAgent, NetworkConfig, PolicyNetwork, Trunk, save
 
 STATE_FOLDER, CHECKPOINTS, VIDEOS = "state", "checkpoints", "videos"
@@ -154,8 +155,8 @@ class Run:
             model, arena, config, options, tracker,
         )  # fmt: skip
         self.folder, self.network = Path(options.out), network_of(model, config)
-        self._agents = _Due(options.checkpoints, options.total, model.num_timesteps)
-        self._films = _Due(options.videos, options.total, model.num_timesteps)
+        self._agents = Due(options.checkpoints, options.total, model.num_timesteps)
+        self._films = Due(options.videos, options.total, model.num_timesteps)
         self._recent: deque[tuple[float, int]] = deque(maxlen=_RECENT)
 
     def go(self) -> None:
@@ -234,19 +235,3 @@ class Run:
     def _save(self, folder: Path) -> None:
         info = {"algo": "ppo", "step": self.model.num_timesteps, "seed": self.options.seed}
         save(folder, self._agent().network, self.config, info)
-
-
-class _Due:
-    """Says `count` times, evenly over the run, that something is due; the last time at its end."""
-
-    def __init__(self, count: int, total: int, done: int) -> None:
-        self._count, self._total = count, total
-        self._last = self._place(done)
-
-    def due(self, steps: int) -> bool:
-        place = self._place(steps)
-        passed, self._last = place > self._last, place
-        return passed
-
-    def _place(self, steps: int) -> int:
-        return int(min(steps, self._total) * self._count // self._total)
