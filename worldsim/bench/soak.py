@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import gc
 import math
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ TINY = "tiny"
 class SoakOptions:
     """Random valid actions and resets in a vector env; ends at the first exception or number that is not finite.
 
-    Memory is what the process holds after a tenth of the steps and at the end. The default world, `tiny`, has random
+    Memory is what the process keeps after a tenth of the steps and at the end. The default world, `tiny`, has random
     weights and small frames: what is tried is the machinery, not a picture.
     """
 
@@ -146,12 +149,16 @@ def _failed(info: Mapping[str, Any], count: int) -> NDArray[np.bool_]:
 
 
 def resident() -> float:
-    """MiB that this process holds; nan where the system does not tell."""
+    """MiB that this process holds, once what has been freed is back with the system; nan where that is not told.
+
+    Without handing it back the figure wanders by tens of MiB with the holes in the C library's heap.
+    """
     status = Path("/proc/self/statm")
     if not status.exists():
         return math.nan
-    import os
-
+    gc.collect()
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
     return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
