@@ -138,7 +138,8 @@ def export(options: ExportOptions) -> None:
     if options.json:
         print(json_text.dumps(dataclasses.asdict(report), indent=2))
     else:
-        print(f"{report.folder}: {len(report.episodes)} episodes, {report.frames} frames of {options.format}")
+        what = "mp4 and jsonl" if options.format == "vpt" else "as a Minari dataset"
+        print(f"{report.folder}: {len(report.episodes)} episodes, {report.frames} frames, {what}")
 
 
 def _say(report: Any) -> None:
