@@ -9,7 +9,7 @@ WALK = (
     "noop", "forward", "forward jump", "forward sprint jump",
     "turn left 15", "turn right 15", "turn left 3", "turn right 3",
 )  # fmt: skip
-# Play at random hardly ever meets a tree with more ways to turn than to walk (measured, docs/agents.md).
+# Few, and best held for 8 ticks: play at random hardly ever meets a tree otherwise (docs/agents.md).
 GATHER = ("forward sprint jump", "forward attack", "attack", "turn left 3", "turn right 3")
 BUILD = (
     "noop", "forward", "jump", "use", "jump use", "attack", "look up 15", "look down 15",
