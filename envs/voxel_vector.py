@@ -69,6 +69,8 @@ class VoxelVectorEnv(BatchedEnv):
         made = engines or [first, *(first.fork() for _ in range(self.num_envs - 1))]
         self.engines = list(made)
         self._seen: list[Any] = [None] * self.num_envs
+        self._behind = np.zeros(self.num_envs, np.bool_)
+        """Worlds that have moved on since they were last drawn."""
 
     def buffers(self) -> dict[str, NDArray[Any]]:
         """True "depth" (float32 [N, H, W], blocks) and "block_ids" (uint8 [N, H, W]) of the current views."""
@@ -120,13 +122,15 @@ class VoxelVectorEnv(BatchedEnv):
         return Outcome(np.zeros(len(infos)), dead, np.zeros_like(dead), infos)
 
     def _see(self, world: int) -> dict[str, Any]:
-        self._seen[world] = self._observe(world)
+        if self.draws or self._seen[world] is None:
+            self._seen[world] = self._observe(world)
+        self._behind[world] = not self.draws
         return {"state": self.engines[world].state()}
 
     def _look(self, which: Which) -> Any:
-        restored = [int(i) for i in which if self._seen[i] is None]
-        for world, seen in zip(restored, self._crew.do(self._observe, restored)):
-            self._seen[world] = seen
+        missing = [int(i) for i in which if self._seen[i] is None or (self.draws and self._behind[i])]
+        for world, seen in zip(missing, self._crew.do(self._observe, missing)):
+            self._seen[world], self._behind[world] = seen, False
         return self.view.stack([self._seen[i] for i in which])
 
     def _observe(self, world: int) -> Any:

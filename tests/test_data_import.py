@@ -367,7 +367,7 @@ def test_export_refuses(tmp_path: Path) -> None:
         ("data import {tmp}/in/one.mp4", UsageError, "--out"),
         ("data import {tmp}/in/one.mp4 --out {tmp}/in", UsageError, "is no dataset"),
         ("data export {tmp}/in --out {tmp}/a", DatasetError, "is no dataset"),
-        ("data export {tmp}/in --format minari --out {tmp}/a", UsageError, "--format"),
+        ("data export {tmp}/in --format lerobot --out {tmp}/a", UsageError, "--format"),
     ],
 )  # fmt: skip
 def test_bad_input(

@@ -23,6 +23,8 @@ LINES = {
     "evaluate_world.py": "--world WORLD --episodes 2 --frames 6 --out OUT/report",
     "tasks.py": "--env worldsim/Voxel-v0 --tasks beacon dry --episodes 1 --limit 20",
     "custom_policy.py": "--world WORLD --ticks 12",
+    "train_ppo.py": "--steps 16 --limit 16 --episodes 2 --out OUT/ppo",
+    "cleanrl_ppo.py": "--steps 32 --num-envs 2 --rollout 8 --limit 6",
     "vector_random.py": "--env worldsim/Dream-v0 --world WORLD --num-envs 2 --steps 8 --episode 3",
 }
 
@@ -35,6 +37,8 @@ def test_every_example_is_tried_and_says_how_to_run_it() -> None:
 
 @pytest.mark.parametrize("name", list(LINES))
 def test_example(name: str, tmp_path: Path) -> None:
+    if name == "train_ppo.py":
+        pytest.importorskip("stable_baselines3", reason="pip install 'worldsim[rl]'")
     world = save_tiny_world(tmp_path / "world")
     line = LINES[name].replace("OUT", str(tmp_path)).replace("WORLD", str(world))
     command = [sys.executable, str(FOLDER / name), *line.split()]

@@ -43,14 +43,20 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worldsim/config.py": ("errors",),
     "worldsim/registry.py": ("errors",),
     "worldsim/codec/": ("actions", "codec", "errors"),
+    "worldsim/data/minari_export": (*LEAVES, *ENVIRONMENTS, "data"),
     "worldsim/data/": (*LEAVES, "codec", "data"),
     "worldsim/model/": (*LEAVES, "model"),
     "worldsim/sim/": (
         *LEAVES, *ENVIRONMENTS, "sim", "model", "checkpoint", "worlds", "data", "text", "window",
     ),
+    "worldsim/arena/": (
+        *LEAVES, *ENVIRONMENTS, "action_tables", "arena", "task_vector", "vector_info", "checkpoint", "evaluate",
+        "data", "bench",
+    ),
+    "worldsim/sb3.py": ("errors", "task_vector"),
     "worldsim/evaluate/": (*LEAVES, "evaluate", "sim", "model", "checkpoint"),
     "envs/": (*LEAVES, *ENVIRONMENTS, "window"),
-    "agents/": (*LEAVES, "data", "model", "checkpoint"),
+    "agents/": (*LEAVES, "action_sets", "arena", "data", "model", "checkpoint", "tracking"),
 }  # fmt: skip
 """Which parts of worldsim a file may import at module level (its own folder's name included)."""
 

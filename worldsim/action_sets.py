@@ -12,7 +12,7 @@ in one line what is wrong with it, and finds the nearest of its own actions to g
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -114,14 +114,26 @@ class DictActions(ActionSet):
 
 
 class DiscreteActions(ActionSet):
-    """The 34 actions of `action_tables.DISCRETE`, by number."""
+    """The 34 actions of `action_tables.DISCRETE`, by number, or some of them.
+
+    Args:
+        names: of the actions, in the order of their numbers.
+
+    Raises:
+        ConfigError: there is no such action.
+    """
 
     name = "discrete"
 
-    def __init__(self) -> None:
-        self.action_names = tuple(DISCRETE)
-        self.space = spaces.Discrete(len(DISCRETE))
-        self._table = np.stack([entry_vector(pressed) for pressed in DISCRETE.values()])
+    def __init__(self, names: Sequence[str] = tuple(DISCRETE)) -> None:
+        unknown = [name for name in names if name not in DISCRETE]
+        if unknown or not names:
+            raise ConfigError(
+                f"actions: got {brief(unknown or list(names))}, expected names such as 'forward'"
+            )
+        self.action_names = tuple(names)
+        self.space = spaces.Discrete(len(self.action_names))
+        self._table = np.stack([entry_vector(DISCRETE[name]) for name in self.action_names])
 
     def to_vector(self, action: Any) -> Vectors:
         """One integer; a 0-d array of an integer type will do, a bool will not."""

@@ -34,6 +34,19 @@ POLICIES: dict[str, str] = {
 }
 """Scripted players: `Policy(seed).act(state) -> float32 [25]`."""
 
+AGENTS: dict[str, str] = {
+    "random": "worldsim.agents.lottery:Lottery",
+    "scripted": "worldsim.agents.scripted:Scripted",
+    "cem": "worldsim.agents.planner:Planner",
+}
+"""Agents that need no training; see agents/agent.py for what an agent is."""
+
+LEARNT: dict[str, str] = {"network": "worldsim.agents.network:load"}
+"""Kinds of agents in folders: `load(checkpoint)` gives the agent."""
+
+LEARNERS: dict[str, str] = {"ppo": "worldsim.agents.ppo:train", "bc": "worldsim.agents.cloning:train"}
+"""What `worldsim train agent --algo NAME` runs: `train(options)` gives the run's folder."""
+
 RECIPES: dict[str, str] = {
     "debug": "worldsim.train.recipes:debug",
     "small": "worldsim.train.recipes:small",
@@ -49,6 +62,7 @@ PROGRAMS: dict[str, str] = {
     "tokenizer": "worldsim.train.tokenizer:main",
     "probes": "worldsim.train.probes:main",
     "idm": "worldsim.train.idm:main",
+    "agent": "worldsim.train.agent:main",
 }
 """What `worldsim train NAME` runs: `main(options)`, its options dataclass is `TrainOptions` beside it."""
 

@@ -57,6 +57,9 @@ class BatchedEnv(VectorEnv[Any, Any, NDArray[Any]]):
 
     state_type: type[Any]
     """What `clone_state` of one world returns."""
+    draws = True
+    """False lets `step` return observations of earlier ticks where drawing takes time (the game), for those who
+    skip frames; `look` gives the present ones."""
 
     def __init__(
         self,
@@ -222,6 +225,22 @@ class BatchedEnv(VectorEnv[Any, Any, NDArray[Any]]):
         if self.autoreset_mode == AutoresetMode.SAME_STEP and self._ended.any():
             self._renew_at_once(obs, infos)
         return obs, rewards, terminated, truncated, gather(infos)
+
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """Worlds [N] whose episode has ended, and which wait for a reset."""
+        ended: NDArray[np.bool_] = self._ended.copy()
+        return ended
+
+    def look(self) -> Any:
+        """Fresh observations of all N worlds as they are now."""
+        self._need_open("look")
+        self._need_started("look")
+        before, self.draws = self.draws, True
+        try:
+            return self._look(np.arange(self.num_envs))
+        finally:
+            self.draws = before
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """The current frame of each world, uint8 [H, W, 3]; None without a render mode."""

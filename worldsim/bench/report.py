@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import platform
 import sys
@@ -93,6 +94,15 @@ def write_whole(path: Path, text: str) -> None:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode())
+
+
+def without_nan(value: Any) -> Any:
+    """Values that JSON can hold: what is not finite becomes None, tuples become lists."""
+    if isinstance(value, dict):
+        return {name: without_nan(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _middle(values: list[Any]) -> Any:

@@ -72,10 +72,13 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "data export": Command(
-        "write episodes in the layout of the VPT recordings",
+        "write episodes in the layout of the VPT recordings or as a Minari dataset",
         "worldsim.commands.transfer:export",
         "worldsim.commands.transfer:ExportOptions",
-        ("worldsim data export runs/game --format vpt --out runs/vpt",),
+        (
+            "worldsim data export runs/game --format vpt --out runs/vpt",
+            "worldsim data export runs/game --format minari --out runs/minari",
+        ),
     ),
     "train world": Command(
         "train a world on episodes or straight from a game",
@@ -105,6 +108,27 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["idm"].replace(":main", ":TrainOptions"),
         ("worldsim train idm --data runs/game --minutes 10 --out runs/idm",),
     ),
+    "train agent": Command(
+        "train an agent in the dream, in the game or from recordings",
+        PROGRAMS["agent"],
+        PROGRAMS["agent"].replace(":main", ":TrainOptions"),
+        (
+            "worldsim train agent --algo ppo --env worldsim/Voxel-v0 --task beacon --steps 100000 --out runs/agent",
+            "worldsim train agent --algo ppo --env worldsim/Dream-v0 --task collect --steps 20000 --out runs/agent",
+            "worldsim train agent --algo bc --data runs/game --steps 2000 --out runs/clone",
+            "worldsim train agent --resume --out runs/agent",
+        ),
+    ),
+    "evaluate-agent": Command(
+        "let an agent play episodes in the dream or the game, and say what it earned",
+        "worldsim.commands.evaluate_agent:run",
+        "worldsim.commands.evaluate_agent:EvaluateAgentOptions",
+        (
+            "worldsim evaluate-agent --agent runs/agent --episodes 50",
+            "worldsim evaluate-agent --agent runs/agent --env worldsim/Dream-v0 --json dream.json",
+            "worldsim evaluate-agent --agent random --env worldsim/Voxel-v0 --task beacon",
+        ),
+    ),
     "evaluate": Command(
         "measure a world against the game, and write a report",
         "worldsim.commands.evaluate:run",
@@ -113,6 +137,15 @@ COMMANDS: dict[str, Command] = {
             "worldsim evaluate --suite quick --out runs/eval",
             "worldsim evaluate --world runs/mine --suite full --out runs/full",
             "worldsim evaluate --compare runs/eval runs/mine-eval --out runs/both",
+        ),
+    ),
+    "transfer": Command(
+        "train agents in the dream and in the game, judge them in both, and write a page",
+        "worldsim.commands.transfer_report:run",
+        "worldsim.arena.transfer:TransferOptions",
+        (
+            "worldsim transfer --tasks beacon tower --steps 20000 --out runs/transfer",
+            "worldsim transfer --tasks collect --set collect.shaping=0.5 --frame-skip 8 --device cuda --out runs/t",
         ),
     ),
     "bench engine": Command(
@@ -146,6 +179,15 @@ COMMANDS: dict[str, Command] = {
         (
             "worldsim bench env",
             "worldsim bench env --env worldsim/Dream-v0 --num-envs 1 16 --json env.json",
+        ),
+    ),
+    "bench soak": Command(
+        "a million steps of random actions and resets: no exception, no NaN, memory flat",
+        "worldsim.bench.soak:run",
+        "worldsim.bench.soak:SoakOptions",
+        (
+            "worldsim bench soak",
+            "worldsim bench soak --env worldsim/Voxel-v0 --steps 100000 --json soak.json",
         ),
     ),
     "worlds": Command(

@@ -57,17 +57,18 @@ class ImportOptions:
 class ExportOptions:
     """What to write, and where.
 
-    Frames, actions, slots and poses are kept; rewards, depth, captions and other state have no place there.
+    Frames and actions are kept to the bit. VPT's layout also keeps slots and poses, Minari's rewards and state;
+    depth and captions have no place in either.
     """
 
     folder: tyro.conf.Positional[str]
     """Folder of the dataset."""
     out: str
-    """New folder for NAME.mp4, NAME.jsonl and index.json."""
-    format: Literal["vpt"] = "vpt"
-    """The layout of the VPT recordings."""
+    """New folder: NAME.mp4, NAME.jsonl and index.json, or Minari's data/."""
+    format: Literal["vpt", "minari"] = "vpt"
+    """vpt: the layout of the VPT recordings; minari: a dataset of Minari's (extra `minari`, Python 3.11)."""
     viewable: bool = False
-    """Video that browsers play; lossy. By default it is lossless RGB H.264."""
+    """vpt: video that browsers play; lossy. By default it is lossless RGB H.264."""
     json: bool = False
     """Print JSON."""
 
@@ -118,19 +119,27 @@ def import_(options: ImportOptions) -> None:
 
 def export(options: ExportOptions) -> None:
     """Export, and say what was written."""
-    from worldsim.data.exporter import export_vpt
-
+    if options.viewable and options.format != "vpt":
+        raise UsageError(f"--viewable: for --format vpt only, got {options.format}")
     with _bar("exporting", "episode") as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update()
 
-        report = export_vpt(options.folder, options.out, viewable=options.viewable, progress=progress)
+        if options.format == "minari":
+            from worldsim.data.minari_export import export_minari
+
+            report = export_minari(options.folder, options.out, progress=progress)
+        else:
+            from worldsim.data.exporter import export_vpt
+
+            report = export_vpt(options.folder, options.out, viewable=options.viewable, progress=progress)
     if options.json:
         print(json_text.dumps(dataclasses.asdict(report), indent=2))
     else:
-        print(f"{report.folder}: {len(report.episodes)} episodes, {report.frames} frames, mp4 and jsonl")
+        what = "mp4 and jsonl" if options.format == "vpt" else "as a Minari dataset"
+        print(f"{report.folder}: {len(report.episodes)} episodes, {report.frames} frames, {what}")
 
 
 def _say(report: Any) -> None:
