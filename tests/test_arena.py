@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from model_fakes import HEADED, save_tiny_world
 
 from worldsim import cli
 from worldsim.arena.arena import Arena, make_arena
@@ -250,3 +251,24 @@ def test_a_folder_that_is_no_agent_is_refused(tmp_path: Path, capsys: pytest.Cap
     assert cli.main(["evaluate-agent", "--agent", str(world)]) == 4
     assert "is no agent" in capsys.readouterr().err
     assert cli.main(["evaluate-agent", "--agent", str(tmp_path)]) == 4
+
+
+def test_a_dream_is_drawn_once_an_action_unless_the_task_lives_on_events(tmp_path: Path) -> None:
+    world = save_tiny_world(tmp_path / "world", config=HEADED)
+    for task, drawn in (("beacon", 1), ("tower", 4)):
+        dreams = make_arena(ArenaConfig("worldsim/Dream-v0", task, world=str(world)), num_envs=2)
+        dreams.reset(seed=0)
+        dreams.step(np.zeros(2, np.int64))  # a world's first tick is drawn, too
+        drew = dreams.worlds.simulator.step
+        calls = 0
+
+        def count(*arguments: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            return drew(*arguments)  # noqa: B023
+
+        dreams.worlds.simulator.step = count
+        before = [w.tick for w in dreams.worlds._worlds]
+        dreams.step(np.zeros(2, np.int64))
+        assert [w.tick - b for w, b in zip(dreams.worlds._worlds, before)] == [4, 4]
+        assert calls == 2 * drawn, "one call a world"

@@ -51,7 +51,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "worldsim/arena/": (
         *LEAVES, *ENVIRONMENTS, "action_tables", "arena", "task_vector", "vector_info", "checkpoint", "evaluate",
-        "data", "bench",
+        "data", "bench", "tracking",
     ),
     "worldsim/sb3.py": ("errors", "task_vector"),
     "worldsim/evaluate/": (*LEAVES, "evaluate", "sim", "model", "checkpoint"),

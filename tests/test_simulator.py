@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from model_fakes import H, W, tiny_clips, tiny_model
 
+from worldsim.actions import CAMERA, INDEX
+from worldsim.signals import TABLE
 from worldsim.sim.simulator import Simulator, SimulatorConfig, settle
-from worldsim.sim.state import KeyFrame, Memory, WorldState
+from worldsim.sim.snapshot import DreamState
+from worldsim.sim.state import KeyFrame, Memory, WorldState, without_events
 
 EXACT = SimulatorConfig(precision="float32")
 
@@ -152,3 +156,30 @@ def test_a_player_at_rest_stays_and_one_that_falls_or_walks_does_not() -> None:
     assert not settle(creeping, idle).any()
     assert torch.equal(settle(falling, idle), falling)
     assert settle(creeping, walking)[0].tolist() == pytest.approx([0.01, 0, 0.015])
+
+
+def test_a_world_may_go_on_without_being_drawn() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    world = begin(simulator)
+    forward = torch.zeros(1, 25)
+    forward[0, INDEX["forward"]], forward[0, CAMERA] = 1.0, torch.tensor([2.0, 5.0])
+    drawn = simulator.step([world], forward)[0]
+    walked = simulator.walk([world], forward)[0]
+    assert torch.equal(walked.pose, drawn.pose) and torch.equal(walked.past, drawn.past)
+    assert walked.newest is world.newest and walked.tick == drawn.tick and world.eye is None
+    twice = simulator.walk([walked], forward)[0]
+    assert twice.pose[3] == world.pose[3] + 10
+    again = simulator.step([twice], forward)[0]
+    assert again.eye is None and again.pose[3] == world.pose[3] + 15 and again.tick == world.tick + 3
+    assert torch.equal(again.newest.pose, again.pose)
+    rng = dict(np.random.default_rng(0).bit_generator.state)
+    kept = DreamState.from_bytes(DreamState(twice, rng, 0, "").to_bytes()).world
+    assert torch.equal(kept.pose, twice.pose)
+
+
+def test_nothing_happens_in_a_tick_that_is_not_drawn() -> None:
+    signals = torch.rand(len(TABLE))
+    calm = without_events(signals)
+    for i, signal in enumerate(TABLE):
+        happens = signal.kind in ("event", "joint") or signal.name == "damage"
+        assert calm[i] == (0 if happens else signals[i])

@@ -58,8 +58,10 @@ class BatchedEnv(VectorEnv[Any, Any, NDArray[Any]]):
     state_type: type[Any]
     """What `clone_state` of one world returns."""
     draws = True
-    """False lets `step` return observations of earlier ticks where drawing takes time (the game), for those who
-    skip frames; `look` gives the present ones."""
+    """False lets `step` return observations of earlier ticks, as drawing takes time, for those who skip frames.
+    `look` gives the present ones of a game; a dream that is not drawn has none, and moves its players alone."""
+    blind_events = True
+    """Whether infos tell what happens in ticks that are not drawn: a dream reads it off its pictures."""
 
     def __init__(
         self,

@@ -32,6 +32,8 @@ TOLD = ("time", "goal_right", "goal_ahead", "logs", "height")
 """What "told" holds: the share of the time that is over, blocks to the goal over 12, logs over 8, height over 4."""
 _PLACES: dict[str, tuple[Any, float]] = {"goal": (slice(1, 3), 12.0), "logs": (3, 8.0), "height": (4, 4.0)}
 _BOUND = 64.0
+_LASTING = ("dead", "in_water", "on_ground", "time_of_day")
+"""Signals that can wait until the next frame is drawn."""
 
 Obs = dict[str, NDArray[Any]]
 
@@ -47,7 +49,8 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
 
     def __init__(self, env: TaskVectorEnv, config: ArenaConfig, *, renews: bool = True) -> None:
         self.env, self.config, self.num_envs = env, config, env.num_envs
-        self.worlds: Any = env.env.unwrapped
+        worlds: Any = env.env.unwrapped
+        self.worlds = worlds
         self.renews = renews
         self.autoreset_mode = AutoresetMode.SAME_STEP if renews else AutoresetMode.DISABLED
         self.metadata = {**env.metadata, "autoreset_mode": self.autoreset_mode}
@@ -66,6 +69,7 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
         self._ticks = np.zeros(self.num_envs, np.int64)
         self._over = np.zeros(self.num_envs, np.bool_)
         self._told = np.zeros((self.num_envs, len(TOLD)), np.float32)
+        self._looks = not worlds.blind_events and bool(set(env.referee.task.needs) - set(_LASTING))
         self.ticks_played = 0
         """Ticks of all worlds so far, for speed."""
 
@@ -113,7 +117,8 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
             for tick in range(self.config.frame_skip):
                 if (dead := self.worlds.ended).any():  # those can't even stand still
                     self.env.reset(options={"reset_mask": dead})
-                self.worlds.draws = tick == self.config.frame_skip - 1  # nobody sees the other frames
+                # Nobody sees the other frames, unless events are read off them.
+                self.worlds.draws = self._looks or tick == self.config.frame_skip - 1
                 self.ticks_played += int((~over).sum())
                 yield self.env.step(np.where(over, self._noop, numbers))
                 if over.all():

@@ -93,17 +93,20 @@ class Dream:
         )  # fmt: skip
 
     def step(
-        self, worlds: Sequence[WorldState], vectors: NDArray[np.float32], *, exact: bool
+        self, worlds: Sequence[WorldState], vectors: NDArray[np.float32], *, exact: bool, draws: bool = True
     ) -> list[WorldState]:
         """One tick in B worlds under vectors float32 [B, 25].
 
         `exact` draws each world by itself: then no kernel knows of the batch, whose size changes the last
-        bits of what it computes. Else all B go through the network at once.
+        bits of what it computes. Else all B go through the network at once. Without `draws` they only
+        move, see `Simulator.walk`; but a world's first tick is drawn, since before it nothing is believed.
         """
         actions = torch.from_numpy(vectors)
+        draws = draws or any(world.signals is None for world in worlds)
+        go = self.simulator.step if draws else self.simulator.walk
         if not exact:
-            return self.simulator.step(worlds, actions)
-        return [self.simulator.step([world], actions[i : i + 1])[0] for i, world in enumerate(worlds)]
+            return go(worlds, actions)
+        return [go([world], actions[i : i + 1])[0] for i, world in enumerate(worlds)]
 
 
 def open_dream(

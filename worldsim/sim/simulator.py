@@ -28,7 +28,7 @@ from worldsim.model.sampler import SAMPLERS
 from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
-from worldsim.sim.state import KeyFrame, Memory, WorldState
+from worldsim.sim.state import KeyFrame, Memory, WorldState, without_events
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
 
@@ -127,17 +127,39 @@ class Simulator:
             The B worlds a tick later. One whose numbers went wrong keeps its last frame and says so
             in `failed`; the others are not touched by that.
         """
-        shifted = torch.stack([w.actions for w in worlds]).roll(1, 1)
-        shifted[:, 0] = actions.float()
-        with self._autocast():
-            step = self._move(worlds, shifted)
-        pose = turn(torch.stack([w.newest.pose for w in worlds]), shifted[:, 0, CAMERA])
-        offset = from_yaw_frame(step, pose[:, 3])
-        pose = torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
+        shifted, step, offset, pose = self._tread(worlds, actions)
         references, known = self._references(worlds, pose)
         ground = grounding(references, known, pose.to(self.device), self.model.usable)
         prediction = self._draw(worlds, references, pose, step, shifted)
         return self._advance(worlds, prediction, pose, offset, shifted, ground)
+
+    @torch.inference_mode()
+    def walk(self, worlds: Sequence[WorldState], actions: Tensor) -> list[WorldState]:
+        """As `step`, but nothing is drawn: the player moves, and what is shown and believed stays as it was.
+
+        Events are not told of such ticks: the picture would have to tell. A later `step` draws from where
+        the player has got to.
+        """
+        shifted, _, offset, pose = self._tread(worlds, actions)
+        finite = offset.isfinite().all(1).tolist()
+        return [
+            replace(
+                w, tick=w.tick + 1, actions=shifted[i].clone(), past=torch.stack([offset[i], w.past[0]]),
+                eye=pose[i].clone(), signals=None if w.signals is None else without_events(w.signals),
+            )
+            if finite[i] else replace(w, failed="the model's numbers are not finite")
+            for i, w in enumerate(worlds)
+        ]  # fmt: skip
+
+    def _tread(self, worlds: Sequence[WorldState], actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The actions `[B, K, 25]`, the step in the yaw's frame and in the world's, and the pose that it leads to."""
+        shifted = torch.stack([w.actions for w in worlds]).roll(1, 1)
+        shifted[:, 0] = actions.float()
+        with self._autocast():
+            step = self._move(worlds, shifted)
+        pose = turn(torch.stack([w.pose for w in worlds]), shifted[:, 0, CAMERA])
+        offset = from_yaw_frame(step, pose[:, 3])
+        return shifted, step, offset, torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
 
     def _draw(
         self,
@@ -170,7 +192,7 @@ class Simulator:
 
     def _move(self, worlds: Sequence[WorldState], actions: Tensor) -> Tensor:
         """The step `[B, 3]` in the level frame of the new yaw, on the CPU."""
-        pose = torch.stack([w.newest.pose for w in worlds])
+        pose = torch.stack([w.pose for w in worlds])
         yaw = pose[:, 3] + actions[:, 0, CAMERA][:, 1]
         past = to_yaw_frame(torch.stack([w.past for w in worlds]), yaw[:, None].expand(-1, 2))
         device = self.device
@@ -274,6 +296,7 @@ class Simulator:
                     uncertainty=doubt[i],
                     invented=invented[i],
                     signals=signals[i].clone(),
+                    eye=None,
                 )
             )
         return after

@@ -124,6 +124,8 @@ def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
     }
     if w.signals is not None:
         arrays["signals"] = w.signals.cpu().numpy()
+    if w.eye is not None:
+        arrays["eye"] = w.eye.cpu().numpy()
     if w.memory.coarse is not None and w.memory.poses is not None:
         arrays |= {"coarse": w.memory.coarse.cpu().numpy(), "coarse_pose": w.memory.poses.cpu().numpy()}
     return arrays
@@ -145,6 +147,7 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
     )
     doubt = need_array(arrays, "uncertainty", np.float64, (2,))
     signals = need_array(arrays, "signals", np.float32, (None,)) if "signals" in arrays else None
+    eye = need_array(arrays, "eye", np.float32, (5,)) if "eye" in arrays else None
     return {
         "recent": keys[:recent],
         "memory": _memory(arrays, keys[recent:]),
@@ -154,6 +157,7 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "uncertainty": float(doubt[0]),
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),
+        "eye": None if eye is None else torch.from_numpy(eye),
     }
 
 

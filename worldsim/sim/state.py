@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from worldsim.model.retrieval import GRID, shrink_depth
-from worldsim.signals import to_state
+from worldsim.signals import TABLE, to_state
+
+_HAPPENINGS = [i for i, s in enumerate(TABLE) if s.kind in ("event", "joint") or s.name == "damage"]
 
 
 @dataclass(frozen=True)
@@ -83,18 +85,32 @@ class WorldState:
     """`[S]` what is believed of the newest frame, see `worldsim.signals`; None before the first step."""
     failed: str = ""
     """Why the world ended, if its numbers went wrong."""
+    eye: Tensor | None = None
+    """`[5]` where the player is, if the world went on without being drawn since the newest frame."""
 
     @property
     def newest(self) -> KeyFrame:
         """The frame that is shown."""
         return self.recent[0]
 
+    @property
+    def pose(self) -> Tensor:
+        """`[5]` where the player is."""
+        return self.newest.pose if self.eye is None else self.eye
+
     def fork(self, seed: int) -> WorldState:
         """The same world with another future: only the noise differs."""
         return replace(self, seed=seed)
 
 
+def without_events(signals: Tensor) -> Tensor:
+    """Signals `[S]` of a tick in which nothing happens: what was believed holds on."""
+    calm = signals.clone()
+    calm[[i for i in _HAPPENINGS if i < len(calm)]] = 0.0
+    return calm
+
+
 def believed(world: WorldState) -> dict[str, Any]:
     """What a dream knows of its player, under the names of the game's state; right after `begin` the pose alone."""
     told = {} if world.signals is None else to_state(world.signals.numpy())
-    return {"pose": world.newest.pose.numpy().copy(), **told}
+    return {"pose": world.pose.numpy().copy(), **told}

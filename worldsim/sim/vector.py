@@ -47,6 +47,7 @@ class DreamVectorEnv(BatchedEnv):
 
     generated = True
     state_type = DreamState
+    blind_events = False
 
     def __init__(
         self,
@@ -122,7 +123,7 @@ class DreamVectorEnv(BatchedEnv):
         return [{**world_info(world), "seed": key} for world, key in zip(begun, keys)]
 
     def _play(self, which: Which, vectors: NDArray[np.float32]) -> Outcome:
-        after = self.dream.step([self._worlds[i] for i in which], vectors, exact=self.exact)
+        after = self.dream.step([self._worlds[i] for i in which], vectors, exact=self.exact, draws=self.draws)
         self._put(which, after)
         failed = np.array([bool(world.failed) for world in after])
         infos = [world_info(world) for world in after]
