@@ -28,6 +28,7 @@ from worldsim.model.sampler import SAMPLERS
 from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
+from worldsim.sim.network import Backend, open_network
 from worldsim.sim.state import KeyFrame, Memory, WorldState
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
@@ -59,6 +60,8 @@ class SimulatorConfig:
     """Noise level that the model is told its own frames carry."""
     precision: Precision = "auto"
     """bfloat16 where the processor multiplies it fast, float32 elsewhere."""
+    backend: Backend = "eager"
+    """What runs the denoiser, see `network`; other than eager it may differ in the last bits."""
     key_distance: float = 0.5
     """Blocks moved since the last remembered frame that make the next one worth remembering."""
     key_angle: float = 10.0
@@ -73,6 +76,7 @@ class Simulator:
         self.config = config or SimulatorConfig()
         self.device = model.usable.device
         self.dtype = choose_precision(self.config.precision, self.device)
+        self.network = open_network(self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype)
         d = model.config.denoiser
         self.height, self.width, self.slots, self.history = d.height, d.width, d.references, d.action_history
 
@@ -150,12 +154,14 @@ class Simulator:
         device = self.device
         last: list[Prediction] = []
         with self._autocast():
-            context = self.model.context(
-                references, pose.to(device), step.to(device), actions.to(device), self._captions(worlds)
+            context = self.network.context(
+                self.model.inputs(
+                    references, pose.to(device), step.to(device), actions.to(device), self._captions(worlds)
+                )
             )
 
             def denoise(x: Tensor, level: Tensor, size: Tensor) -> Tensor:
-                prediction = self.model.denoise(
+                prediction = self.network.denoise(
                     x, level, size * self.config.shortcut, context, self.config.calm
                 )
                 last[:] = [prediction]
