@@ -63,6 +63,8 @@ class PlayOptions:
     """File to write the headless figures to as JSON; `-` prints them."""
     fps: int = 20
     """Ticks a second in a window, and the video's frame rate."""
+    free: bool = False
+    """In a window, live as fast as the world can instead of `fps` ticks a second."""
     figures: bool = True
     """Show frames/s, latency and uncertainty in the corner; F3 changes it."""
 

@@ -74,8 +74,9 @@ def for_world(threads: int | None) -> Governor:
     """The governor of a learned world on this machine: a fixed number of threads, or all or one as it turns out."""
     import torch
 
-    most = torch.get_num_threads()
-    counts = [threads] if threads is not None else list(dict.fromkeys([most, max(1, most // 2), 1]))
+    from worldsim.sim.graphs import thread_counts
+
+    counts = thread_counts(torch.get_num_threads()) if threads is None else [threads]
     return Governor(counts, set_threads)
 
 

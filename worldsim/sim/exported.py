@@ -19,7 +19,7 @@ from worldsim.data.disk import replace_file
 from worldsim.errors import MissingDependency
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.backend_cache import cache_folder, weight_key
-from worldsim.sim.graphs import INPUT_NAMES, ContextGraph, DenoiseGraph, Graphs, flat_context
+from worldsim.sim.graphs import INPUT_NAMES, ContextGraph, DenoiseGraph, Graphs, flat_context, thread_counts
 from worldsim.sim.network import Network, probe
 
 PACKAGES = {"onnx": ("onnxruntime", "onnx", "onnxscript"), "openvino": ("openvino", "onnx", "onnxscript")}
@@ -52,8 +52,8 @@ class Exported(Graphs):
 
 
 def _by_threads(start: Callable[[Path, int], Run], path: Path) -> Run:
-    """One session for each number of threads that torch is set to."""
-    sessions: dict[int, Run] = {}
+    """One session for each number of threads that torch may be set to: one that is made while playing is a stutter."""
+    sessions = {count: start(path, count) for count in thread_counts(torch.get_num_threads())}
 
     def run(tensors: list[Tensor]) -> list[Tensor]:
         threads = torch.get_num_threads()

@@ -100,3 +100,8 @@ class Graphs:
         if len(x) != 1 or calm != self._calm:
             return self._eager.denoise(x, noise_level, step_size, context, calm)
         return to_prediction(self._denoise([x, noise_level, step_size, *flat_context(context)]))
+
+
+def thread_counts(most: int) -> list[int]:
+    """Numbers of threads worth having on a machine that lets one use `most`: all, half, one."""
+    return list(dict.fromkeys([most, max(1, most // 2), 1]))

@@ -176,8 +176,8 @@ def check(network: Network, eager: Network, model: WorldModel, calm: float) -> f
 @torch.inference_mode()
 def draw(network: Network, inputs: Inputs, noise: Tensor, calm: float) -> Prediction:
     """One frame in one step."""
-    one = torch.ones(len(noise))
-    return network.denoise(noise, one, torch.zeros(len(noise)), network.context(inputs), calm)
+    one = torch.ones(len(noise), device=noise.device)
+    return network.denoise(noise, one, 0 * one, network.context(inputs), calm)
 
 
 def probe(model: WorldModel, batch: int = 1) -> tuple[Inputs, Tensor]:
@@ -200,4 +200,6 @@ def probe(model: WorldModel, batch: int = 1) -> tuple[Inputs, Tensor]:
         description=even(r, DESCRIPTION_SIZE), valid=torch.ones(batch, r, dtype=torch.bool),
         actions=even(d.action_history, 25), motion=even(5), caption=torch.zeros(batch, d.caption_size),
     )  # fmt: skip
-    return inputs, torch.randn(batch, channels, h, w, generator=generator)
+    noise = torch.randn(batch, channels, h, w, generator=generator)
+    device = model.usable.device
+    return Inputs(**{k: v.to(device) for k, v in vars(inputs).items()}), noise.to(device)
