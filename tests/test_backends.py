@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from model_fakes import tiny_clips, tiny_model
 
 from worldsim.errors import ConfigError, MissingDependency
 from worldsim.play.threads import FIRST, TRIAL, Governor
-from worldsim.sim import compiled, exported, network
+from worldsim.sim import compiled, exported, network, quantised
 from worldsim.sim.graphs import flat_context, to_context
 from worldsim.sim.network import Eager, check, open_network, probe
+from worldsim.sim.seeds import Seeds
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 
 CALM = 0.03
@@ -55,6 +57,25 @@ def test_exported_graphs_draw_what_eager_draws(backend: str, tmp_path: Path) -> 
     assert [path.stat().st_mtime_ns for path in kept] == before
     kept[0].write_bytes(b"damaged")
     assert open_network(model, backend, calm=CALM, dtype=torch.float32).name == "eager"  # type: ignore[arg-type]
+
+
+def test_eight_bits_stay_near_eager_or_are_not_used(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    model, clips = tiny_model(), tiny_clips(2, 3)
+    assert clips.depth is not None and clips.pose is not None
+    seeds = Seeds(clips.frames, clips.depth, clips.pose, clips.actions[:, 1:], np.array(clips.captions))
+    config = SimulatorConfig(precision="float32", backend="int8")
+    monkeypatch.setattr(quantised, "GREY", 4.0)  # weights by chance are rougher than trained ones
+    small = Simulator(model, config, seeds).network
+    assert isinstance(small, quantised.Quantised) and 0 < small.off <= quantised.GREY
+    monkeypatch.setattr(quantised, "GREY", small.off / 2)
+    assert Simulator(model, config, seeds).network.name == "eager"
+    assert "backend int8: differs from eager by" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="no seed frames"):
+        Simulator(model, config)
 
 
 def test_a_backend_that_differs_is_not_used(

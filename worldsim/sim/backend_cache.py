@@ -57,7 +57,7 @@ def write_choice(key: str, chosen: str, times: dict[str, float], names: list[str
 
 
 def _circumstances(names: list[str]) -> dict[str, str]:
-    packages = {"onnx": "onnxruntime", "openvino": "openvino"}
+    packages = {"onnx": "onnxruntime", "int8": "onnxruntime", "openvino": "openvino"}
     return {"machine": f"{platform.node()} {platform.machine()}", **{n: _version(packages[n]) for n in names}}
 
 

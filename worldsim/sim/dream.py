@@ -135,7 +135,7 @@ def open_dream(
     settings = SimulatorConfig(precision=precision, backend=backend)
     if steps is not None:
         settings = replace(settings, steps=steps)
-    simulator = Simulator(loaded.model, settings)
+    simulator = Simulator(loaded.model, settings, loaded.seeds)
     lower_precision(loaded.model, simulator.dtype)
     return Dream(simulator, loaded.seeds, loaded.name, loaded.hash, prompt)
 

@@ -22,8 +22,12 @@ from worldsim.sim.backend_cache import cache_folder, weight_key
 from worldsim.sim.graphs import INPUT_NAMES, ContextGraph, DenoiseGraph, Graphs, flat_context, thread_counts
 from worldsim.sim.network import Network, probe
 
-PACKAGES = {"onnx": ("onnxruntime", "onnx", "onnxscript"), "openvino": ("openvino", "onnx", "onnxscript")}
-EXTRAS = {"onnx": "fast-cpu", "openvino": "openvino"}
+PACKAGES = {
+    "onnx": ("onnxruntime", "onnx", "onnxscript"),
+    "int8": ("onnxruntime", "onnx", "onnxscript"),
+    "openvino": ("openvino", "onnx", "onnxscript"),
+}
+EXTRAS = {"onnx": "fast-cpu", "int8": "fast-cpu", "openvino": "openvino"}
 Run = Callable[[list[Tensor]], list[Tensor]]
 
 
@@ -40,15 +44,20 @@ class Exported(Graphs):
     """
 
     def __init__(self, name: str, model: WorldModel, eager: Network, calm: float) -> None:
-        missing = _missing(name)
-        if missing:
-            raise MissingDependency(
-                f"backend {name!r}: {', '.join(missing)} not installed; run  pip install 'worldsim[{EXTRAS[name]}]'"
-            )
+        need(name)
         self.name = name
         context, denoise = export(model, calm)
         start = start_onnx if name == "onnx" else start_openvino
-        super().__init__(_by_threads(start, context), _by_threads(start, denoise), eager, calm)
+        super().__init__(start(context), start(denoise), eager, calm)
+
+
+def need(name: str) -> None:
+    """Raise MissingDependency unless the backend's packages are installed."""
+    missing = _missing(name)
+    if missing:
+        raise MissingDependency(
+            f"backend {name!r}: {', '.join(missing)} not installed; run  pip install 'worldsim[{EXTRAS[name]}]'"
+        )
 
 
 def _by_threads(start: Callable[[Path, int], Run], path: Path) -> Run:
@@ -64,8 +73,17 @@ def _by_threads(start: Callable[[Path, int], Run], path: Path) -> Run:
     return run
 
 
-def start_onnx(path: Path, threads: int) -> Run:
+def start_onnx(path: Path) -> Run:
     """A graph in ONNX Runtime."""
+    return _by_threads(_session, path)
+
+
+def start_openvino(path: Path) -> Run:
+    """A graph in OpenVINO."""
+    return _by_threads(_request, path)
+
+
+def _session(path: Path, threads: int) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -82,10 +100,10 @@ def start_onnx(path: Path, threads: int) -> Run:
     return run
 
 
-def start_openvino(path: Path, threads: int) -> Run:
-    """A graph in OpenVINO, in float32: on processors without AMX its bfloat16 is many times slower."""
+def _request(path: Path, threads: int) -> Run:
     import openvino
 
+    # Float32: on processors without AMX its bfloat16 is many times slower.
     settings = {
         "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32",
     }  # fmt: skip

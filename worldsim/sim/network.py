@@ -21,9 +21,10 @@ from worldsim.model.references import DESCRIPTION_SIZE
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.backend_cache import read_choice, weight_key, write_choice
 from worldsim.sim.graphs import flat_prediction
+from worldsim.sim.recorded import Record
 
-Backend = Literal["auto", "eager", "compiled", "onnx", "openvino"]
-BACKENDS: tuple[Backend, ...] = ("auto", "eager", "compiled", "onnx", "openvino")
+Backend = Literal["auto", "eager", "compiled", "onnx", "int8", "openvino"]
+BACKENDS: tuple[Backend, ...] = ("auto", "eager", "compiled", "onnx", "int8", "openvino")
 TOLERANCE = 2e-3
 """Largest difference from eager, in units of [-1, 1] (a quarter of a grey level; of other outputs: of their size)."""
 FRAMES = 8
@@ -67,7 +68,9 @@ class Eager:
         return self._denoiser(x, noise_level, step_size, context, calm)
 
 
-def open_network(model: WorldModel, backend: Backend, *, calm: float, dtype: torch.dtype) -> Network:
+def open_network(
+    model: WorldModel, backend: Backend, *, calm: float, dtype: torch.dtype, record: Record | None = None
+) -> Network:
     """The network of a model, run by `backend`.
 
     A backend that fails its check against eager is not used: stderr says so in one line, and eager runs.
@@ -75,6 +78,7 @@ def open_network(model: WorldModel, backend: Backend, *, calm: float, dtype: tor
     Args:
         calm: the soft threshold that frames are drawn with; it is part of an exported graph.
         dtype: of matrix products; whatever is not float32 on a CPU runs eagerly.
+        record: gives frames as the world really draws them, which "int8" is made from.
 
     Raises:
         ConfigError: no such backend, or one that can't run on this device.
@@ -93,29 +97,29 @@ def open_network(model: WorldModel, backend: Backend, *, calm: float, dtype: tor
             )
         return eager
     if backend == "auto":
-        return _fastest(model, eager, calm)
-    return _checked(backend, model, eager, calm)
+        return _fastest(model, eager, calm, record)
+    return _checked(backend, model, eager, calm, record)
 
 
-def _fastest(model: WorldModel, eager: Network, calm: float) -> Network:
+def _fastest(model: WorldModel, eager: Network, calm: float, record: Record | None) -> Network:
     """The fastest of eager and of what is installed, by a few frames of each; the answer is kept.
 
     Compilation takes a minute and more and is never chosen by itself.
     """
     from worldsim.sim.exported import installed
 
-    names = installed()
+    names = [name for name in installed() if record is not None or name != "int8"]
     if not names:
         return eager
     key = f"{weight_key(model, calm)}-{torch.get_num_threads()}"
     chosen = read_choice(key, names)
     if chosen is None:
-        networks = {"eager": eager, **{name: _checked(name, model, eager, calm) for name in names}}
+        networks = {"eager": eager, **{name: _checked(name, model, eager, calm, record) for name in names}}
         times = measure(networks, model, calm)
         chosen = min(times, key=lambda name: times[name] * (1 if name == "eager" else GAIN))
         write_choice(key, chosen, times, names)
         return networks[chosen]
-    return eager if chosen == "eager" else _checked(chosen, model, eager, calm)
+    return eager if chosen == "eager" else _checked(chosen, model, eager, calm, record)
 
 
 def measure(networks: dict[str, Network], model: WorldModel, calm: float) -> dict[str, float]:
@@ -130,10 +134,11 @@ def measure(networks: dict[str, Network], model: WorldModel, calm: float) -> dic
     return {name: median(values[1:]) for name, values in spent.items()}
 
 
-def _checked(name: str, model: WorldModel, eager: Network, calm: float) -> Network:
+def _checked(name: str, model: WorldModel, eager: Network, calm: float, record: Record | None) -> Network:
     try:
-        network = _make(name, model, eager, calm)
-        check(network, eager, model, calm)
+        network = _make(name, model, eager, calm, record)
+        if name != "int8":  # which has been held against eager by a measure of its own
+            check(network, eager, model, calm)
     except (MissingDependency, ConfigError):
         raise
     except Exception as error:  # whatever an exporter or a runtime can't do: eager always can
@@ -143,7 +148,11 @@ def _checked(name: str, model: WorldModel, eager: Network, calm: float) -> Netwo
     return network
 
 
-def _make(name: str, model: WorldModel, eager: Network, calm: float) -> Network:
+def _make(name: str, model: WorldModel, eager: Network, calm: float, record: Record | None) -> Network:
+    if name == "int8":
+        from worldsim.sim.quantised import Quantised
+
+        return Quantised(model, eager, calm, record)
     if name == "compiled":
         from worldsim.sim.compiled import Compiled
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -28,7 +29,9 @@ from worldsim.model.sampler import SAMPLERS
 from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
-from worldsim.sim.network import Backend, open_network
+from worldsim.sim.network import Backend, Eager, Network, open_network
+from worldsim.sim.recorded import record
+from worldsim.sim.seeds import Seeds
 from worldsim.sim.state import KeyFrame, Memory, WorldState
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
@@ -69,16 +72,26 @@ class SimulatorConfig:
 
 
 class Simulator:
-    """Draws the next frames of any number of worlds; holds weights and no state."""
+    """Draws the next frames of any number of worlds; holds weights and no state.
 
-    def __init__(self, model: WorldModel, config: SimulatorConfig | None = None) -> None:
+    Args:
+        seeds: moments to draw frames from for backends that are made from such.
+    """
+
+    def __init__(
+        self, model: WorldModel, config: SimulatorConfig | None = None, seeds: Seeds | None = None
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.config = config or SimulatorConfig()
         self.device = model.usable.device
         self.dtype = choose_precision(self.config.precision, self.device)
-        self.network = open_network(self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype)
         d = model.config.denoiser
         self.height, self.width, self.slots, self.history = d.height, d.width, d.references, d.action_history
+        self.network: Network = Eager(self.model.denoiser)
+        self.network = open_network(
+            self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype,
+            record=None if seeds is None else partial(record, self, seeds),
+        )  # fmt: skip
 
     @torch.inference_mode()
     def begin(
