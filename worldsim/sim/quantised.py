@@ -31,7 +31,7 @@ GREY = 0.5
 DEPTH = 0.01
 """Largest mean difference of depth, as a share of the range of its code (0.01: 8 % of the distance)."""
 FIRST, LAST = 3, 1
-"""Convolutions at either end that stay in float32: there a sixth of the error remains, for a tenth of the time."""
+"""Convolutions at either end that stay in float32: frames that these spoil lose 0.3 grey levels without, 0.05 with."""
 MADE_FROM, CHECKED_ON = 24, 4
 """Frames that ranges are taken from, and frames of another moment that the result is held against."""
 
