@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from worldsim import cli
-from worldsim.bench import report, train
+from worldsim.bench import ceilings, pixel_unet, play, report, scaling, stages, train
 from worldsim.errors import ResourceLimitError, UsageError, WorldSimError
 
 
@@ -71,6 +72,8 @@ def test_at_least(value: float) -> None:
         "bench data --size 64x48 --episodes 1 --steps 10 --length 4 --batch 2 --batches 1 --repeats 1",
         "bench play --env worldsim/Voxel-v0 --ticks 5 --repeats 1",
         "bench env --env worldsim/Dream-v0 --steps 2 --repeats 1 --num-envs 2",
+        "bench play --ticks 3 --repeats 1 --no-window --no-baselines --backend eager",
+        "bench scaling --references 2 --sizes 64x48 --channels 32 --batch 1 2 --frames 1",
     ],
 )
 def test_front_door(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,3 +82,58 @@ def test_front_door(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     values = json.loads(path.read_text())
     assert values["rows"] and values["machine"]["cores"]
     assert values["machine"]["cpu"] in capsys.readouterr().out
+
+
+def test_a_stage_is_timed_without_those_inside_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(stages.time, "perf_counter", lambda: now[0])
+
+    class Loop:
+        def outer(self) -> None:
+            now[0] += 1
+            self.inner()
+            now[0] += 2
+
+        def inner(self) -> None:
+            now[0] += 10
+
+    clock, loop = stages.Clock(lambda: None), Loop()
+    clock.around(loop, "inner", "denoise")
+    clock.around(loop, "outer", "draw")
+    loop.outer()
+    loop.inner()
+    taken = clock.take()
+    assert (taken["draw"], taken["denoise"], taken["motion"]) == (3000, 20000, 0)
+    assert not any(clock.take().values())
+
+
+def test_stage_rows_hold_the_network_against_the_matrix_rate() -> None:
+    stage = dict.fromkeys(stages.STAGES, 0.0)
+    measured = {
+        "latencies": [40.0] * 3, "backend": "eager", "threads": 2, "flops": 3_000_000_000,
+        "stages": [{**stage, "context": 5.0, "denoise": 25.0, "draw": 10.0}] * 3,
+    }  # fmt: skip
+    whole, *parts = play.stage_rows(measured, 400.0)
+    assert whole["frames_per_second"] == 25 and whole["gflop_s"] == 100 and whole["of_matrix_pct"] == 25
+    assert [row["what"] for row in parts] == [". context", ". denoise", ". draw"]
+    assert parts[1]["share_pct"] == pytest.approx(62.5)
+
+
+def test_operations_are_counted_and_slopes_fitted() -> None:
+    a = torch.ones(8, 4)
+    assert ceilings.count_flops(lambda: a @ a.T) == 2 * 8 * 8 * 4
+    assert scaling.slope([1, 2, 4], [3, 6, 12]) == pytest.approx(1)
+    row = scaling.estimate(0.5)
+    assert 450 < row["parameters_m"] < 600 and row["frames_per_s"] == pytest.approx(1e3 / row["ms_p50"])
+
+
+def test_the_yardstick_has_the_size_it_says() -> None:
+    found = pixel_unet.reference(16, 16, 1)
+    assert 4.2e6 < found["parameters"] < 4.6e6
+    assert pixel_unet.sigmas()[0] == pytest.approx(5) and pixel_unet.sigmas()[-1] == 0
+    model = pixel_unet.PixelUNet().eval()
+    past, still = torch.rand(1, 12, 16, 16), torch.zeros(1, 4, dtype=torch.long)
+    noisy = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        same, other = (model(noisy, torch.tensor(1.0), past, still + k) for k in (0, 1))
+    assert same.shape == noisy.shape and not torch.equal(same, other)

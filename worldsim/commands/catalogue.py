@@ -155,10 +155,19 @@ COMMANDS: dict[str, Command] = {
         ("worldsim bench engine", "worldsim bench engine --sizes 160x96 --json engine.json"),
     ),
     "bench play": Command(
-        "start-up, frames a second and latency of the play loop",
+        "start-up, frames a second, latency and stages of the play loop, beside baselines",
         "worldsim.bench.play:run",
         "worldsim.bench.play:PlayBenchOptions",
-        ("worldsim bench play --ticks 500 --json play.json",),
+        (
+            "worldsim bench play --ticks 300 --json play.json",
+            "worldsim bench play --backend eager onnx openvino --steps 1 2",
+        ),
+    ),
+    "bench scaling": Command(
+        "what a frame costs as references, frame, network and batch grow",
+        "worldsim.bench.scaling:run",
+        "worldsim.bench.scaling:ScalingOptions",
+        ("worldsim bench scaling --json scaling.json",),
     ),
     "bench data": Command(
         "frames a second of clip reading and of the live source",

@@ -45,19 +45,16 @@ def _splat(
 ) -> None:
     """Fill two z-buffers: `tight` where a point lands within `TIGHT` pixels, `loose` within one pixel."""
     height, width = depth.shape
+    rays = np.empty(width, np.float32)
+    for i in range(width):
+        rays[i] = ((i + 0.5) / width * 2 - 1) * tan_x
+    us, vs, zs = np.empty(width), np.empty(width), np.empty(width, np.float32)
     for j in range(height):
         ray_y = np.float32(((j + 0.5) / height * 2 - 1) * tan_y)
+        _project(depth[j], r, t, rays, ray_y, height, tan_x, tan_y, us, vs, zs)
         for i in range(width):
-            if not usable[j, i]:
-                continue
-            d = depth[j, i]
-            x, y = np.float32(((i + 0.5) / width * 2 - 1) * tan_x) * d, ray_y * d
-            z = r[2, 0] * x + r[2, 1] * y + r[2, 2] * d + t[2]
-            if z <= 0.05:
-                continue
-            u = ((r[0, 0] * x + r[0, 1] * y + r[0, 2] * d + t[0]) / z / tan_x + 1) * width / 2 - 0.5
-            v = ((r[1, 0] * x + r[1, 1] * y + r[1, 2] * d + t[1]) / z / tan_y + 1) * height / 2 - 0.5
-            if not (-1 < u < width and -1 < v < height):
+            z, u, v = zs[i], us[i], vs[i]
+            if not usable[j, i] or z <= 0.05 or not (-1 < u < width and -1 < v < height):
                 continue
             u0, v0 = math.floor(u), math.floor(v)
             for row in range(max(v0, 0), min(v0 + 2, height)):
@@ -70,27 +67,70 @@ def _splat(
                         tight[row, column] = z
 
 
+# The two loops over a row below have no branch, and division by zero gives infinity instead of raising: so
+# the compiler makes vector instructions of them.
+@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _project(
+    depth: Any, r: Any, t: Any, rays: Any, ray_y: float, height: int, tan_x: float, tan_y: float,
+    us: Any, vs: Any, zs: Any,
+) -> None:  # fmt: skip
+    """Where the points of a row lie in the view: column `us`, row `vs`, depth `zs`."""
+    width = len(rays)
+    r00, r01, r02, t0 = r[0, 0], r[0, 1], r[0, 2], t[0]
+    r10, r11, r12, t1 = r[1, 0], r[1, 1], r[1, 2], t[1]
+    r20, r21, r22, t2 = r[2, 0], r[2, 1], r[2, 2], t[2]
+    scale_u, scale_v = width / (2 * tan_x), height / (2 * tan_y)
+    middle_u, middle_v = width / 2 - 0.5, height / 2 - 0.5
+    for i in range(width):
+        d = depth[i]
+        x, y = rays[i] * d, ray_y * d
+        z = r20 * x + r21 * y + r22 * d + t2
+        near = 1.0 / z
+        us[i] = (r00 * x + r01 * y + r02 * d + t0) * near * scale_u + middle_u
+        vs[i] = (r10 * x + r11 * y + r12 * d + t1) * near * scale_v + middle_v
+        zs[i] = z
+
+
+@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _sources(
+    z_buffer: Any, r: Any, t: Any, ray_y: float, height: int, tan_x: float, tan_y: float, us: Any, vs: Any
+) -> None:
+    """Where the surfaces that a row of the view shows lie in the reference: column `us`, row `vs`."""
+    width = len(z_buffer)
+    r00, r10, r20 = r[0, 0], r[1, 0], r[2, 0]
+    r01, r11, r21 = r[0, 1], r[1, 1], r[2, 1]
+    r02, r12, r22 = r[0, 2], r[1, 2], r[2, 2]
+    t0, t1, t2 = t[0], t[1], t[2]
+    scale_u, scale_v = width / (2 * tan_x), height / (2 * tan_y)
+    middle_u, middle_v = width / 2 - 0.5, height / 2 - 0.5
+    for i in range(width):
+        z = z_buffer[i]
+        x = ((i + 0.5) / width * 2 - 1) * tan_x * z - t0
+        y, w = ray_y * z - t1, z - t2
+        near = 1.0 / (r02 * x + r12 * y + r22 * w)
+        us[i] = (r00 * x + r10 * y + r20 * w) * near * scale_u + middle_u
+        vs[i] = (r01 * x + r11 * y + r21 * w) * near * scale_v + middle_v
+
+
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def _lookup(
     frame: Any, r: Any, t: Any, usable: Any, clear: Any, tan_x: float, tan_y: float, z_buffer: Any,
     out: Any, out_depth: Any, known: Any,
 ) -> None:  # fmt: skip
     _, height, width = frame.shape
+    flat, flat_out = frame.reshape(-1), out.reshape(-1)
+    us, vs = np.empty(width), np.empty(width)
     for j in range(height):
         ray_y = ((j + 0.5) / height * 2 - 1) * tan_y
+        _sources(z_buffer[j], r, t, ray_y, height, tan_x, tan_y, us, vs)
         for i in range(width):
-            z = z_buffer[j, i]
-            if z == 0:
+            if z_buffer[j, i] == 0:
                 continue
-            x = ((i + 0.5) / width * 2 - 1) * tan_x * z - t[0]
-            y, w = ray_y * z - t[1], z - t[2]
-            back_x = r[0, 0] * x + r[1, 0] * y + r[2, 0] * w
-            back_y = r[0, 1] * x + r[1, 1] * y + r[2, 1] * w
-            back_z = r[0, 2] * x + r[1, 2] * y + r[2, 2] * w
-            u = (back_x / back_z / tan_x + 1) * width / 2 - 0.5
-            v = (back_y / back_z / tan_y + 1) * height / 2 - 0.5
-            if _cubic(frame, clear, u, v, out, j, i) or _bilinear(frame, usable, u, v, out, j, i):
-                out_depth[j, i] = z
+            u, v = us[i], vs[i]
+            if _cubic(flat, clear, u, v, flat_out, j * width + i) or _bilinear(
+                frame, usable, u, v, out, j, i
+            ):
+                out_depth[j, i] = z_buffer[j, i]
                 known[j, i] = 1
 
 
@@ -109,21 +149,24 @@ def _close_cracks(tight: Any, loose: Any) -> None:
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _cubic(frame: Any, clear: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
-    """Catmull-Rom interpolation at (u, v); False near the HUD and the frame's edge."""
-    channels, height, width = frame.shape
+def _cubic(flat: Any, clear: Any, u: float, v: float, out: Any, place: int) -> bool:
+    """Catmull-Rom interpolation at (u, v) of flat channels; False near the HUD and the frame's edge."""
+    height, width = clear.shape
     u0, v0 = math.floor(u), math.floor(v)
     if u0 < 1 or v0 < 1 or u0 > width - 3 or v0 > height - 3 or not clear[v0, u0]:
         return False
-    x0, x1, x2, x3 = _catmull_rom(u - u0)
-    y0, y1, y2, y3 = _catmull_rom(v - v0)
-    for c in range(channels):
-        a, b, p, q = frame[c, v0 - 1], frame[c, v0], frame[c, v0 + 1], frame[c, v0 + 2]
-        out[c, j, i] = (
-            y0 * (x0 * a[u0 - 1] + x1 * a[u0] + x2 * a[u0 + 1] + x3 * a[u0 + 2])
-            + y1 * (x0 * b[u0 - 1] + x1 * b[u0] + x2 * b[u0 + 1] + x3 * b[u0 + 2])
-            + y2 * (x0 * p[u0 - 1] + x1 * p[u0] + x2 * p[u0 + 1] + x3 * p[u0 + 2])
-            + y3 * (x0 * q[u0 - 1] + x1 * q[u0] + x2 * q[u0 + 1] + x3 * q[u0 + 2])
+    x0, x1, x2, x3 = _catmull_rom(np.float32(u - u0))
+    y0, y1, y2, y3 = _catmull_rom(np.float32(v - v0))
+    pixels, down, one, two, three = height * width, nb.uintp(width), nb.uintp(1), nb.uintp(2), nb.uintp(3)
+    first = (v0 - 1) * width + u0 - 1
+    for c in range(flat.size // pixels):
+        a = nb.uintp(first + c * pixels)  # unsigned: no negative index has to be looked for
+        b, p, q = a + down, a + down + down, a + down + down + down
+        out[place + c * pixels] = (
+            y0 * (x0 * flat[a] + x1 * flat[a + one] + x2 * flat[a + two] + x3 * flat[a + three])
+            + y1 * (x0 * flat[b] + x1 * flat[b + one] + x2 * flat[b + two] + x3 * flat[b + three])
+            + y2 * (x0 * flat[p] + x1 * flat[p + one] + x2 * flat[p + two] + x3 * flat[p + three])
+            + y3 * (x0 * flat[q] + x1 * flat[q + one] + x2 * flat[q + two] + x3 * flat[q + three])
         )
     return True
 
@@ -135,18 +178,24 @@ def _clear(usable: Any) -> Any:
     clear = np.zeros((height, width), np.bool_)
     for j in range(1, height - 2):
         for i in range(1, width - 2):
-            clear[j, i] = usable[j - 1 : j + 3, i - 1 : i + 3].all()
+            whole = True
+            for row in range(j - 1, j + 3):
+                for column in range(i - 1, i + 3):
+                    whole &= usable[row, column]
+            clear[j, i] = whole
     return clear
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def _catmull_rom(t: float) -> Any:
     """Weights of the pixels at -1, 0, 1 and 2 for a point at `t` in [0, 1)."""
+    half, one, two = np.float32(0.5), np.float32(1.0), np.float32(2.0)
+    three_halves, five_halves = np.float32(1.5), np.float32(2.5)
     return (
-        ((-0.5 * t + 1.0) * t - 0.5) * t,
-        (1.5 * t - 2.5) * t * t + 1.0,
-        ((-1.5 * t + 2.0) * t + 0.5) * t,
-        (0.5 * t - 0.5) * t * t,
+        ((-half * t + one) * t - half) * t,
+        (three_halves * t - five_halves) * t * t + one,
+        ((-three_halves * t + two) * t + half) * t,
+        (half * t - half) * t * t,
     )
 
 

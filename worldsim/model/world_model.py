@@ -96,7 +96,19 @@ class WorldModel(nn.Module):
         caption: Tensor | None = None,
         held: Held | None = None,
     ) -> Context:
-        """Bring references into the view from `pose` `[B, 5]` and compute all that the steps share.
+        """Bring references into the view from `pose` and compute all that the steps share; see `inputs`."""
+        return self.denoiser.context(self.inputs(references, pose, step, actions, caption, held))
+
+    def inputs(
+        self,
+        references: References,
+        pose: Tensor,
+        step: Tensor,
+        actions: Tensor,
+        caption: Tensor | None = None,
+        held: Held | None = None,
+    ) -> Inputs:
+        """Bring references into the view from `pose` `[B, 5]`: what the denoiser is given beside the noise.
 
         Args:
             step: `[B, 3]` the eye's step that led here, (right, up, forward) in blocks.
@@ -107,7 +119,7 @@ class WorldModel(nn.Module):
         motion = torch.cat([_angle(pose[:, 4]), step * 4], 1)
         if caption is None:
             caption = pose.new_zeros(len(pose), self.config.denoiser.caption_size)
-        return self.denoiser.context(self._inputs(view, references, pose, motion, actions, caption, held))
+        return self._inputs(view, references, pose, motion, actions, caption, held)
 
     def denoise(
         self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from worldsim.errors import UsageError
 
@@ -26,6 +27,10 @@ class PlayOptions:
     """Sampler steps a frame of the learned world; default: what the world was made for."""
     device: str = "cpu"
     """Device of the learned world: cpu, cuda, cuda:1."""
+    backend: Literal["auto", "eager", "compiled", "onnx", "int8", "openvino"] = "auto"
+    """What runs the learned world's network; auto: the fastest of those installed, measured once (docs/speed.md)."""
+    threads: int | None = None
+    """Processor threads of the learned world; default: as many as are free, tried out while playing."""
     seed: int | None = None
     """Seed of the first episode, 0 to 2**64 - 1; default 0. The key G goes to the next one."""
     image: str | None = None
@@ -58,6 +63,8 @@ class PlayOptions:
     """File to write the headless figures to as JSON; `-` prints them."""
     fps: int = 20
     """Ticks a second in a window, and the video's frame rate."""
+    free: bool = False
+    """In a window, live as fast as the world can instead of `fps` ticks a second."""
     figures: bool = True
     """Show frames/s, latency and uncertainty in the corner; F3 changes it."""
 
@@ -66,6 +73,7 @@ class PlayOptions:
         _within("ticks", self.ticks, 1, 10**9)
         _within("fps", self.fps, 1, 240)
         _within("scale", self.scale, 1, 40)
+        _within("threads", self.threads, 1, 1024)
         _within("steps", self.steps, 1, 64)
         _within("width", self.width, 64, 640)
         _within("height", self.height, 48, 384)

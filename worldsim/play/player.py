@@ -11,6 +11,9 @@ from worldsim.play.options import PlayOptions as PlayOptions
 from worldsim.play.session import Session
 from worldsim.play.worker import Worker
 
+FREE_RATE = 10_000.0
+"""Ticks a second that no world reaches."""
+
 
 def play(options: PlayOptions) -> None:
     """Play in a window until the player quits, or headless for a number of ticks.
@@ -45,7 +48,7 @@ def show(options: PlayOptions, open_session: Callable[[], Session]) -> None:
 
     inputs = Inputs()
     window = Window(options, inputs)
-    worker = Worker(open_session, inputs.take, options.fps)
+    worker = Worker(open_session, inputs.take, FREE_RATE if options.free else options.fps)
     try:
         worker.start()
         window.run(worker)

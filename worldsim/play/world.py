@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from worldsim.actions import Action
 from worldsim.errors import UsageError
 from worldsim.play.history import History, Moment
+from worldsim.play.threads import Governor
 
 FRAME_KEYS = ("frame", "pov", "rgb")
 """Names under which envs with dict observations keep the picture."""
@@ -36,10 +38,19 @@ class World:
         title: what the player calls it.
         generated: whether a model makes the frames.
         recorded: the env records itself, so that its time goes forward only.
+        governor: is told how long each step took.
     """
 
-    def __init__(self, env: Any, *, title: str, generated: bool, recorded: bool = False) -> None:
-        self.env = env
+    def __init__(
+        self,
+        env: Any,
+        *,
+        title: str,
+        generated: bool,
+        recorded: bool = False,
+        governor: Governor | None = None,
+    ) -> None:
+        self.env, self._governor = env, governor
         self.title = title
         self.generated = generated
         self.seed: int | None = None
@@ -79,7 +90,10 @@ class World:
 
     def step(self, action: Action) -> Step:
         """Live one tick; call it only while `moment.ended` is None."""
+        begin = time.perf_counter()
         observation, reward, terminated, truncated, info = self.env.step(action)
+        if self._governor is not None:
+            self._governor.took(time.perf_counter() - begin)
         ended = _end(bool(terminated), bool(truncated), info)
         moment = Moment(self.moment.tick + 1, frame_of(observation), self._kept(info), action, ended)
         wanted = self.can_rewind and self.history.wants_snapshot(moment.tick)

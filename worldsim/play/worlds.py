@@ -7,6 +7,7 @@ from typing import Any
 from worldsim.actions import KEYS
 from worldsim.errors import UsageError
 from worldsim.play.options import DREAM, GAME, LUANTI, SIZED, PlayOptions
+from worldsim.play.threads import for_world
 from worldsim.play.world import World
 from worldsim.registry import register_envs
 
@@ -39,7 +40,8 @@ def open_world(env_id: str, options: PlayOptions, size: tuple[int, int] | None =
         raise
     generated = is_generated(env)
     title = {DREAM: "dream", GAME: "game", LUANTI: "Luanti"}.get(env_id, env_id)
-    return World(env, title=title, generated=generated)
+    governor = for_world(options.threads) if env_id == DREAM and options.device == "cpu" else None
+    return World(env, title=title, generated=generated, governor=governor)
 
 
 def _arguments(env_id: str, options: PlayOptions, size: tuple[int, int] | None) -> dict[str, Any]:
@@ -48,7 +50,9 @@ def _arguments(env_id: str, options: PlayOptions, size: tuple[int, int] | None) 
             raise UsageError(
                 "--width and --height: a learned world has its own size; use --scale for the window"
             )
-        chosen = {"world": options.world, "steps": options.steps, "device": options.device}
+        chosen = {
+            "world": options.world, "steps": options.steps, "device": options.device, "backend": options.backend,
+        }  # fmt: skip
     elif env_id in SIZED:
         width, height = size or (options.width, options.height)
         chosen = {"width": width, "height": height}

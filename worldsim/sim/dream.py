@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from worldsim.errors import ConfigError, UsageError
 from worldsim.model.grounding import SHRINK
 from worldsim.signals import told_by
 from worldsim.sim.footage import Footage, read_footage, seed_footage
+from worldsim.sim.network import BACKENDS
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState, believed
@@ -110,13 +111,20 @@ class Dream:
 
 
 def open_dream(
-    world: str | Path | Dream, *, steps: int | None, prompt: str, device: str, precision: Any
+    world: str | Path | Dream,
+    *,
+    steps: int | None,
+    prompt: str,
+    device: str,
+    precision: Any,
+    backend: Any = "eager",
 ) -> Dream:
     """Load a world; one that is open already is used as it is.
 
     Raises:
         UsageError, CheckpointError: no such world or device, or damaged weights.
         ConfigError: an argument out of range.
+        MissingDependency: what the backend needs is not installed.
     """
     if isinstance(world, Dream):
         return world
@@ -124,11 +132,13 @@ def open_dream(
         raise ConfigError(f"precision: got {precision!r}, expected 'auto', 'float32' or 'bfloat16'")
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 64):
         raise ConfigError(f"steps: got {steps!r}, expected an integer from 1 to 64")
+    if backend not in BACKENDS:
+        raise ConfigError(f"backend: got {backend!r}, expected {', '.join(BACKENDS)}")
     loaded = load_world(world, device)
-    settings = SimulatorConfig(precision=precision)
+    settings = SimulatorConfig(precision=precision, backend=backend)
     if steps is not None:
-        settings = SimulatorConfig(precision=precision, steps=steps)
-    simulator = Simulator(loaded.model, settings)
+        settings = replace(settings, steps=steps)
+    simulator = Simulator(loaded.model, settings, loaded.seeds)
     lower_precision(loaded.model, simulator.dtype)
     return Dream(simulator, loaded.seeds, loaded.name, loaded.hash, prompt)
 

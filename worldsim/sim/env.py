@@ -41,6 +41,8 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         prompt: caption of the world to dream, see the game's captions; "" for none.
         device: torch device.
         precision: "auto", "float32" or "bfloat16".
+        backend: what runs the network: "eager", "compiled", "onnx", "int8", "openvino" or "auto", see docs/speed.md;
+            the same bytes come again with the same one only.
         action_space: "dict" (MineRL's), "discrete" or "multi_discrete", see `worldsim.action_sets`.
         render_mode: None, "rgb_array", or "human" for a window at 20 frames/s.
 
@@ -61,6 +63,7 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         prompt: str = "",
         device: str = "cpu",
         precision: Any = "auto",
+        backend: Any = "eager",
         action_space: str = "dict",
         render_mode: str | None = None,
     ) -> None:
@@ -68,7 +71,9 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
             raise ConfigError(f"render_mode: got {render_mode!r}, expected None, 'human' or 'rgb_array'")
         self.actions = action_set(action_space)
         self.action_space, self.action_names = self.actions.space, self.actions.action_names
-        self.dream = open_dream(world, steps=steps, prompt=prompt, device=device, precision=precision)
+        self.dream = open_dream(
+            world, steps=steps, prompt=prompt, device=device, precision=precision, backend=backend
+        )
         self.simulator, self.seeds, self.world_hash, self.world_id = (
             self.dream.simulator, self.dream.seeds, self.dream.hash, self.dream.world_id,
         )  # fmt: skip

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -28,6 +29,9 @@ from worldsim.model.sampler import SAMPLERS
 from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
+from worldsim.sim.network import Backend, Eager, Network, open_network
+from worldsim.sim.recorded import record
+from worldsim.sim.seeds import Seeds
 from worldsim.sim.state import KeyFrame, Memory, WorldState, without_events
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
@@ -59,6 +63,8 @@ class SimulatorConfig:
     """Noise level that the model is told its own frames carry."""
     precision: Precision = "auto"
     """bfloat16 where the processor multiplies it fast, float32 elsewhere."""
+    backend: Backend = "eager"
+    """What runs the denoiser, see `network`; other than eager it may differ in the last bits."""
     key_distance: float = 0.5
     """Blocks moved since the last remembered frame that make the next one worth remembering."""
     key_angle: float = 10.0
@@ -66,15 +72,26 @@ class SimulatorConfig:
 
 
 class Simulator:
-    """Draws the next frames of any number of worlds; holds weights and no state."""
+    """Draws the next frames of any number of worlds; holds weights and no state.
 
-    def __init__(self, model: WorldModel, config: SimulatorConfig | None = None) -> None:
+    Args:
+        seeds: moments to draw frames from for backends that are made from such.
+    """
+
+    def __init__(
+        self, model: WorldModel, config: SimulatorConfig | None = None, seeds: Seeds | None = None
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.config = config or SimulatorConfig()
         self.device = model.usable.device
         self.dtype = choose_precision(self.config.precision, self.device)
         d = model.config.denoiser
         self.height, self.width, self.slots, self.history = d.height, d.width, d.references, d.action_history
+        self.network: Network = Eager(self.model.denoiser)
+        self.network = open_network(
+            self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype,
+            record=None if seeds is None else partial(record, self, seeds),
+        )  # fmt: skip
 
     @torch.inference_mode()
     def begin(
@@ -172,12 +189,14 @@ class Simulator:
         device = self.device
         last: list[Prediction] = []
         with self._autocast():
-            context = self.model.context(
-                references, pose.to(device), step.to(device), actions.to(device), self._captions(worlds)
+            context = self.network.context(
+                self.model.inputs(
+                    references, pose.to(device), step.to(device), actions.to(device), self._captions(worlds)
+                )
             )
 
             def denoise(x: Tensor, level: Tensor, size: Tensor) -> Tensor:
-                prediction = self.model.denoise(
+                prediction = self.network.denoise(
                     x, level, size * self.config.shortcut, context, self.config.calm
                 )
                 last[:] = [prediction]

@@ -1,0 +1,42 @@
+"""The denoiser compiled by torch (inductor): a minute at first use, a few seconds from its cache later."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worldsim.errors import MissingDependency
+from worldsim.model.denoiser import Denoiser
+from worldsim.sim.graphs import ContextGraph, DenoiseGraph, Graphs
+from worldsim.sim.network import Network
+
+_COMPILERS = ("g++", "clang++", "c++", "cl")
+
+
+class Compiled(Graphs):
+    """Two compiled graphs with weights laid out for the processor.
+
+    Raises:
+        MissingDependency: there is no C++ compiler.
+    """
+
+    name = "compiled"
+
+    def __init__(self, denoiser: Denoiser, eager: Network, calm: float) -> None:
+        if not any(shutil.which(name) for name in _COMPILERS):
+            install = "xcode-select --install" if sys.platform == "darwin" else "apt-get install g++"
+            raise MissingDependency(
+                f"backend 'compiled': needs a C++ compiler and there is none; run  {install}  or use 'eager'"
+            )
+        options: Any = {"freezing": True}
+        context: Any = torch.compile(ContextGraph(denoiser).eval(), dynamic=False, options=options)
+        denoise: Any = torch.compile(DenoiseGraph(denoiser, calm).eval(), dynamic=False, options=options)
+
+        def run(function: Any, tensors: list[Tensor]) -> list[Tensor]:
+            return list(function(*(t.contiguous() for t in tensors)))
+
+        super().__init__(lambda t: run(context, t), lambda t: run(denoise, t), eager, calm)
