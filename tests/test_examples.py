@@ -23,6 +23,7 @@ LINES = {
     "evaluate_world.py": "--world WORLD --episodes 2 --frames 6 --out OUT/report",
     "tasks.py": "--env worldsim/Voxel-v0 --tasks beacon dry --episodes 1 --limit 20",
     "custom_policy.py": "--world WORLD --ticks 12",
+    "add_a_game_vizdoom.py": "--episodes 1 --steps 12 --out OUT/doom --picture OUT/doom.png",
     "vector_random.py": "--env worldsim/Dream-v0 --world WORLD --num-envs 2 --steps 8 --episode 3",
 }
 
@@ -35,6 +36,8 @@ def test_every_example_is_tried_and_says_how_to_run_it() -> None:
 
 @pytest.mark.parametrize("name", list(LINES))
 def test_example(name: str, tmp_path: Path) -> None:
+    if "vizdoom" in name:
+        pytest.importorskip("vizdoom", reason="ViZDoom is not installed (pip install vizdoom)")
     world = save_tiny_world(tmp_path / "world")
     line = LINES[name].replace("OUT", str(tmp_path)).replace("WORLD", str(world))
     command = [sys.executable, str(FOLDER / name), *line.split()]
