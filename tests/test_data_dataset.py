@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,30 @@ def test_many_files_are_not_open_at_once(tmp_path: Path, monkeypatch: pytest.Mon
             assert len(data._open) <= 3
 
 
-def test_what_some_episodes_lack_no_batch_has(folder: Path) -> None:
+def test_depth_and_signals_that_some_episodes_lack_are_nan_there(folder: Path) -> None:
+    lacking = make_episode(20, depth=False)
+    lacking = replace(lacking, columns={"pose": lacking.columns["pose"]})
     with EpisodeStore(folder, write=True) as store:
+        store.write(lacking)
+    data = ClipDataset(folder, length=2)
+    clip, first = data.clip(len(data) - 1), data.clip(0)
+    assert clip.depth is not None and clip.depth.dtype == np.float16 and np.isnan(clip.depth).all()
+    assert clip.signals is not None and np.isnan(clip.signals).all() and clip.pose is not None
+    assert first.depth is not None and np.isfinite(first.depth).all() and data.poseless is None
+
+
+def test_depth_that_no_episode_has_no_batch_has(tmp_path: Path) -> None:
+    with EpisodeStore(tmp_path / "flat", write=True) as store:
         store.write(make_episode(20, depth=False))
-    assert ClipDataset(folder, length=2).sample().depth is None
+    data = ClipDataset(tmp_path / "flat", length=2)
+    assert data.sample().depth is None and not data.has_depth
+
+
+def test_a_pose_that_some_episodes_lack_no_batch_has(folder: Path) -> None:
+    with EpisodeStore(folder, write=True) as store:
+        store.write(replace(make_episode(20), columns={}))
+    data = ClipDataset(folder, length=2)
+    assert data.sample().pose is None and data.poseless == EpisodeStore(folder).names[-1]
 
 
 def test_damage_is_noticed(folder: Path) -> None:

@@ -91,6 +91,59 @@ def test_null_actions_stay_unless_asked(tmp_path: Path) -> None:
     assert len(skipped.actions) == 5 and skipped.actions[:, INDEX["camera_yaw"]].all()
 
 
+# Luanti ------------------------------------------------------------------------------------------
+
+
+def luanti_row(x: float, yaw: float, **changes: Any) -> dict[str, Any]:
+    truth = {
+        "engine": "minetest 5.6.1", "pos": [x, 17.5, 256.0], "vel": [4.0, 0.0, 2.0], "yaw": yaw, "pitch": -0.5,
+        "dug": None, "placed": [{"name": "default:cobble"}], "tod": 0.25, **changes,
+    }  # fmt: skip
+    return row(xpos=x, ypos=17.5, zpos=256.0, yaw=0.0, pitch=0.0) | {"truth": truth}
+
+
+def test_luanti_tells_its_pose_in_our_axes(tmp_path: Path) -> None:
+    """Walking along the game's +x, which it calls yaw 0, is walking to our -x at yaw 90."""
+    make_segment(tmp_path, "one", [luanti_row(float(t), 0.0) for t in range(4)])
+    report, episode = load(tmp_path, tmp_path / "out")
+    pose = episode.columns["pose"]
+    np.testing.assert_allclose(pose[1], [-0.5, 19.47, 256.5, 90.0, np.degrees(0.5)], rtol=1e-6)
+    step, yaw = pose[1, :3] - pose[0, :3], np.radians(pose[1, 3])
+    np.testing.assert_allclose(step, [-np.sin(yaw), 0.0, np.cos(yaw)], atol=1e-5)
+    np.testing.assert_allclose(episode.columns["velocity"][0], [-0.2, 0.0, 0.1], rtol=1e-6)
+    assert episode.columns["time_of_day"].tolist() == [0.25] * 4
+    assert episode.columns["events.placed"].all() and not episode.columns["events.broken"].any()
+    assert episode.meta["env"] == "luanti" and not report.failed
+
+
+@pytest.mark.parametrize("change", [{"pos": [1, 2]}, {"yaw": None}, {"tod": "noon"}, {"vel": [0, 0, 1e9]}])
+def test_truth_that_is_none_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    make_segment(tmp_path, "one", [luanti_row(0.0, 0.0), luanti_row(0.0, 0.0, **change)])
+    with pytest.raises(DatasetError, match=f"one.jsonl:2: truth: {next(iter(change))} is .*, expected"):
+        load(tmp_path, tmp_path / "out")
+
+
+def test_dark_stretches_are_left_out(tmp_path: Path) -> None:
+    """Bright for 70 frames, dark for 5, bright for 65, dark for 1, bright for too few."""
+    frames = np.full((70 + 5 + 65 + 1 + 20, 36, 64, 3), 100, np.uint8)
+    frames[70:75], frames[140] = 3, 3
+    frames[..., 0] = np.arange(len(frames))[:, None, None]
+    make_segment(tmp_path / "in", "one", [row(mouse_dx=float(t + 1)) for t in range(len(frames))], frames=1)
+    make_video(tmp_path / "in" / "one.mp4", frames)
+    report, episode = load(tmp_path / "in", tmp_path / "out", min_light=70.0)
+    assert report.episodes == ["ep-000000", "ep-000001"] and report.frames == 135
+    second = EpisodeStore(tmp_path / "out").read(1)
+    assert episode.frames[:, 0, 0, 0].tolist() == list(range(70))
+    assert second.frames[:, 0, 0, 0].tolist() == list(range(75, 140))
+    np.testing.assert_allclose(second.actions[:, INDEX["camera_yaw"]], 0.15 * np.arange(76, 140), rtol=1e-6)
+    again, _ = load(tmp_path / "in", tmp_path / "out", min_light=70.0)
+    assert (again.already, again.episodes) == (1, [])
+    night, _ = load(tmp_path / "in", tmp_path / "out", min_light=250.0)
+    assert "is darker than 250 throughout" in night.notices[0] and not night.episodes
+    with pytest.raises(UsageError, match="min-light: got 300"):
+        load(tmp_path / "in", tmp_path / "out", min_light=300.0)
+
+
 # Quirks ------------------------------------------------------------------------------------------
 
 

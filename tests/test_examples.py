@@ -25,6 +25,7 @@ LINES = {
     "custom_policy.py": "--world WORLD --ticks 12",
     "train_ppo.py": "--steps 16 --limit 16 --episodes 2 --out OUT/ppo",
     "cleanrl_ppo.py": "--steps 32 --num-envs 2 --rollout 8 --limit 6",
+    "add_a_game_vizdoom.py": "--episodes 1 --steps 12 --out OUT/doom --picture OUT/doom.png",
     "vector_random.py": "--env worldsim/Dream-v0 --world WORLD --num-envs 2 --steps 8 --episode 3",
 }
 
@@ -39,6 +40,8 @@ def test_every_example_is_tried_and_says_how_to_run_it() -> None:
 def test_example(name: str, tmp_path: Path) -> None:
     if name == "train_ppo.py":
         pytest.importorskip("stable_baselines3", reason="pip install 'worldsim[rl]'")
+    if "vizdoom" in name:
+        pytest.importorskip("vizdoom", reason="ViZDoom is not installed (pip install vizdoom)")
     world = save_tiny_world(tmp_path / "world")
     line = LINES[name].replace("OUT", str(tmp_path)).replace("WORLD", str(world))
     command = [sys.executable, str(FOLDER / name), *line.split()]

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.data.episode import ClipBatch
-from worldsim.model.camera import to_yaw_frame
+from worldsim.errors import DatasetError
+from worldsim.model.camera import FAR, to_yaw_frame
 from worldsim.model.grounding import SHRINK, agreement, shrink
 from worldsim.model.retrieval import shrink_depth
 from worldsim.model.tokenizer import frames_to_float
@@ -19,19 +20,17 @@ class ClipTensors:
     """A batch of clips on a device; frames that the model drew itself can be written into it."""
 
     def __init__(self, clips: ClipBatch, device: torch.device) -> None:
-        if clips.depth is None or clips.pose is None or clips.signals is None:
-            from worldsim.errors import DatasetError
-
+        if clips.pose is None:
             raise DatasetError(
-                "clips: got no depth, pose or signals, expected all three; record with depth=True"
+                "clips: got no pose, expected that of every frame: it decides what the next frame shows of this one"
             )
         self.device = device
         # Arrays, or tensors that are there already (`resident`).
         self.frames = torch.as_tensor(clips.frames, device=device)
-        self.depth_blocks = torch.as_tensor(clips.depth, device=device)
+        self.depth_blocks, self.deep = self._depth(clips)
         self.pose = torch.as_tensor(clips.pose, device=device)
         self.actions = torch.as_tensor(clips.actions, device=device)
-        signals = torch.as_tensor(clips.signals, device=device) / torch.tensor(SCALE, device=device)
+        signals = self._signals(clips) / torch.tensor(SCALE, device=device)
         # Finite, since they are saved with a run: what is not known is 0 and marked as not told.
         self.told, self.signals = signals.isfinite().to(torch.uint8), signals.nan_to_num(0.0)
         self.captions = torch.from_numpy(embed_captions(list(clips.captions))).to(device)
@@ -42,6 +41,31 @@ class ClipTensors:
             (*self.frames.shape[:2], height, width), 255, dtype=torch.uint8, device=device
         )
         self.coarse = shrink_depth(self.depth_blocks)
+
+    def _depth(self, clips: ClipBatch) -> tuple[Tensor, Tensor]:
+        """Depth `[B, T, H, W]` in blocks, and 1 `[B]` where it is the truth.
+
+        What has none is as far away as the sky: then moving changes nothing, and turning all. Where no clip has
+        any, that is the truth of this world, and it learns to dream so. Clips without, among others that
+        have it, teach nothing about depth.
+        """
+        if clips.depth is None:
+            far = torch.full(clips.frames.shape[:4], FAR, dtype=torch.float16, device=self.device)
+            return far, torch.ones(len(far), dtype=torch.uint8, device=self.device)
+        depth = torch.as_tensor(clips.depth, device=self.device)
+        if isinstance(
+            clips.depth, Tensor
+        ):  # of a live game, which has all of it; to ask a GPU would be to wait
+            return depth, torch.ones(len(depth), dtype=torch.uint8, device=self.device)
+        deep = depth[:, 0, 0, 0].isfinite()
+        told = depth if bool(deep.all()) else torch.where(deep[:, None, None, None], depth, FAR)
+        return told, deep.to(torch.uint8)
+
+    def _signals(self, clips: ClipBatch) -> Tensor:
+        """Signals `[B, T, S]` in the game's units, nan where they are not told."""
+        if clips.signals is not None:
+            return torch.as_tensor(clips.signals, device=self.device)
+        return torch.full((*clips.frames.shape[:2], len(SCALE)), torch.nan, device=self.device)
 
     def state_dict(self) -> dict[str, Tensor]:
         """All tensors, by name."""
@@ -54,6 +78,8 @@ class ClipTensors:
         clips.device = device
         for name, value in state.items():
             setattr(clips, name, value.to(device))
+        if "deep" not in state:  # of a run that knew clips with depth alone
+            clips.deep = torch.ones(len(clips.frames), dtype=torch.uint8, device=device)
         if "told" not in state:  # of a run that knew the first signals alone
             clips.told = torch.ones_like(clips.signals, dtype=torch.uint8)
             clips.told, clips.signals = (

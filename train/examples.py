@@ -68,6 +68,8 @@ class Example:
     """`[B, S]` scaled, see `worldsim.signals`."""
     told: Tensor
     """`[B, S]`, 1 where a signal is known."""
+    deep: Tensor
+    """`[B]`, 1 where depth is known."""
     grounding: Tensor
     """`[B, 1, H, W]` in [0, 1]: how far each pixel follows from what the references truly show."""
 
@@ -107,6 +109,7 @@ def build_example(
         depth=clips.true_depth[clips.rows, t].float().unsqueeze(1),
         signals=clips.signals[clips.rows, t],
         told=clips.told[clips.rows, t].float(),
+        deep=clips.deep[clips.rows].float(),
         grounding=torch.maximum(ground, held.mask),
     )
 

@@ -172,13 +172,16 @@ def _losses(
     weight = loss_weight(level)[:, None, None, None] * _per_latent(
         trusted * (1 + config.unknown * context.unknown + config.changed * _changed(context, target)), error
     )
-    true_depth = F.pixel_unshuffle(encode_depth(example.depth), model.factor)
+    true_depth, deep = (
+        F.pixel_unshuffle(encode_depth(example.depth), model.factor),
+        example.deep[:, None, None, None],
+    )
     with torch.no_grad():
         off = (model.frame(prediction.latents) - example.target).abs().mean(1, keepdim=True)
         off = F.pixel_unshuffle(off, model.factor)
     return {
         "frame": (weight * (error.pow(2) + config.l1 * error.abs())).mean(),
-        "depth": config.depth * (trusted * (prediction.depth - true_depth).abs()).mean(),
+        "depth": config.depth * (deep * trusted * (prediction.depth - true_depth).abs()).mean(),
         "spread": config.spread * (prediction.spread - off).abs().mean(),
         "signals": config.signals * _first_signals(prediction, example),
         **_heads(model, example, prediction, config),
@@ -229,7 +232,7 @@ def _steady(
     stays = _per_latent(fixed, context.candidates[:, 0])
     kept = torch.lerp(context.candidates[:, 0].float(), context.candidates[:, -1].float(), stays)
     frame = prediction.latents - kept
-    depth = prediction.depth - context.candidate_depth[:, 0]
+    depth = (prediction.depth - context.candidate_depth[:, 0]) * example.deep[:, None, None, None]
     return _departure(frame, shown, detail) + _departure(depth, shown, detail)
 
 

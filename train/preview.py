@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim import registry
-from worldsim.data.episode import ClipBatch
+from worldsim.data.episode import ClipBatch, filled_depth
+from worldsim.model.camera import to_yaw_frame
 from worldsim.model.world_model import WorldModel
 from worldsim.png import grid, write_png
 from worldsim.sim.simulator import Simulator, SimulatorConfig
+from worldsim.sim.state import WorldState
 
 HORIZONS = (1, 4, 8, 16, 32, 64)
 CONTEXT = 8
@@ -28,6 +30,23 @@ class Twin:
     """What the game did in worlds that training never sees: seeds below 1,000."""
 
     clips: ClipBatch
+
+
+class Led(Simulator):
+    """A simulator that takes the steps which recorded players took, from their frame `CONTEXT` on.
+
+    Args:
+        clips: with poses; world `b` of a batch follows clip `b`.
+    """
+
+    def __init__(self, model: WorldModel, config: SimulatorConfig, clips: ClipBatch) -> None:
+        super().__init__(model, config)
+        pose = torch.from_numpy(np.asarray(clips.pose))
+        steps = to_yaw_frame(pose[:, 1:, :3] - pose[:, :-1, :3], pose[:, 1:, 3])
+        self._steps = torch.cat([torch.zeros_like(steps[:, :1]), steps], 1)
+
+    def _move(self, worlds: Sequence[WorldState], actions: Tensor) -> Tensor:
+        return self._steps[: len(worlds), CONTEXT + worlds[0].tick]
 
 
 def record_twin(engine: str, policy: str, *, worlds: int, frames: int, width: int, height: int) -> Twin:
@@ -55,22 +74,24 @@ def _play(game: Any, player: Any, seed: int, frames: int) -> tuple[NDArray[Any],
 
 
 def dream(
-    model: WorldModel, twin: Twin, config: SimulatorConfig, *, follow: bool = False
+    model: WorldModel, twin: Twin, config: SimulatorConfig, *, led_by: ClipBatch | None = None
 ) -> tuple[Tensor, Tensor]:
     """Dream on from the first frames with the game's actions: uint8 `[B, T, H, W, 3]`, errors `[B, T - 8]` of steps.
 
     Args:
-        follow: take the game's poses instead of the motion head's.
+        led_by: clips whose players' steps are taken, instead of those that the motion head expects.
     """
-    simulator, clips = Simulator(model, config), twin.clips
-    assert clips.depth is not None and clips.pose is not None
+    clips = twin.clips
+    assert clips.pose is not None
+    simulator = Simulator(model, config) if led_by is None else Led(model, config, led_by)
+    depth = filled_depth(clips)
     frames, actions = torch.from_numpy(clips.frames), torch.from_numpy(clips.actions)
     worlds = [
         simulator.begin(
             frames[b, :CONTEXT],
             seed=b,
             actions=actions[b, 1:CONTEXT],
-            depth=torch.from_numpy(clips.depth[b, :CONTEXT]),
+            depth=torch.from_numpy(depth[b, :CONTEXT]),
             pose=torch.from_numpy(clips.pose[b, :CONTEXT]),
         )
         for b in range(len(frames))

@@ -119,6 +119,19 @@ def cpu() -> Recipe:
     return Recipe(model=WorldModelConfig(DenoiserConfig(channels=96), heads=HEADS), minutes=240.0)
 
 
+def luanti() -> Recipe:
+    """A quarter of an hour on a CPU: the shipped world learns another game of its size from recordings without depth.
+
+    `worldsim train world --recipe luanti --init voxel --data runs/luanti`.
+    """
+    base = cpu()
+    d = replace(base.model.denoiser, compensation="rotation")
+    return replace(
+        base, model=replace(base.model, denoiser=d), batch=8, minutes=15.0, learning_rate=3e-4, warmup=100, ema=0.998,
+        rollout_after=0,
+    )  # fmt: skip
+
+
 def gpu() -> Recipe:
     """Minutes on one H100 or H200, with its own data made on the spot by the machine's cores."""
     return replace(

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from worldsim import registry
-from worldsim.data.episode import ClipBatch
+from worldsim.data.episode import ClipBatch, filled_depth
 from worldsim.sim.seeds import Seeds
 
 FRAMES = 3
@@ -42,14 +42,15 @@ def record_seeds(engine: str, policy: str, *, count: int, width: int, height: in
 
 
 def clip_seeds(source: Sampler, count: int) -> Seeds:
-    """Take moments from clips that have depth and pose."""
+    """Take moments from clips that have poses; where there is no depth, all is far away."""
     batches: list[ClipBatch] = []
     while sum(len(b) for b in batches) < count:
         batches.append(source.sample())
     cut = slice(-FRAMES, None)
     arrays: dict[str, Any] = {}
     for name in ("frames", "depth", "pose"):
-        arrays[name] = np.concatenate([getattr(b, name)[:, cut] for b in batches])[:count]
+        parts = [filled_depth(b) if name == "depth" else getattr(b, name) for b in batches]
+        arrays[name] = np.concatenate([part[:, cut] for part in parts])[:count]
     actions = np.concatenate([b.actions[:, cut] for b in batches])[:count, 1:]
     captions = np.array([c for b in batches for c in b.captions][:count])
     return Seeds(actions=actions, captions=captions, **arrays)

@@ -26,6 +26,7 @@ from worldsim import registry
 from worldsim.atomic import write_file
 from worldsim.checkpoint import find_world, load_checkpoint, load_into, save_checkpoint
 from worldsim.config import from_json, to_json, with_overrides
+from worldsim.data.dataset import ClipDataset
 from worldsim.data.episode import ClipBatch
 from worldsim.data.live import LiveSource
 from worldsim.errors import ConfigError, DatasetError, UsageError
@@ -197,11 +198,8 @@ class Run:
     def show(self, tracker: Tracker) -> None:
         """Dream along recorded play, write a strip and log its figures; takes no training time."""
         began = time.monotonic()
-        d = self.recipe.model.denoiser
         if self.twin is None:
-            engine = self.options.live or LIVE
-            size = {"width": d.width, "height": d.height}
-            self.twin = preview.record_twin(engine, "explorer", worlds=8, frames=preview.CONTEXT + 64, **size)
+            self.twin = self._twin()
         step = self.trainer.step_count
         # Other shapes than in training: compiled code would be compiled again for a few seconds' use.
         with torch.compiler.set_stance("force_eager"), self.trainer.ema.swap() as model:
@@ -218,6 +216,16 @@ class Run:
             + "  ".join(f"{k} {v:.2f}" for k, v in values.items() if k[:4] in ("psnr", "deta"))
         )
         self.start += time.monotonic() - began
+
+    def _twin(self) -> preview.Twin:
+        """What strips are compared with: worlds never seen, or clips of recordings without depth, another game's."""
+        worlds, frames, d = 8, preview.CONTEXT + 64, self.recipe.model.denoiser
+        if isinstance(self.source, ClipDataset) and not self.source.has_depth:
+            return preview.Twin(self._long_clips(worlds, frames))
+        engine = self.options.live or LIVE
+        return preview.record_twin(
+            engine, "explorer", worlds=worlds, frames=frames, width=d.width, height=d.height
+        )
 
     def _profile(self) -> None:
         def step() -> None:
@@ -239,10 +247,10 @@ class Run:
         batch, self._first_batch = self._first_batch, None  # type: ignore[assignment]
         return self.source.sample() if batch is None else batch
 
-    def _long_clips(self, count: int) -> ClipBatch:
+    def _long_clips(self, count: int, length: int = 0) -> ClipBatch:
         """Clips for long dreams, as long as the recipe wishes or the recordings are."""
         try:
-            return self.source.sample(count, length=max(self.recipe.long_clip, self.recipe.clip))
+            return self.source.sample(count, length=length or max(self.recipe.long_clip, self.recipe.clip))
         except DatasetError as error:
             tqdm.write(f"{error}; long dreams are as long as clips now")
             self.recipe = replace(self.recipe, long_clip=self.recipe.clip)
@@ -283,7 +291,7 @@ def _recipe(options: TrainOptions) -> Recipe:
     recipe: Recipe = registry.resolve(registry.RECIPES, options.recipe, "recipe")()
     if options.init:
         config = load_checkpoint(find_world(options.init)).config
-        recipe = replace(recipe, model=from_json(WorldModelConfig, config, f"--init {options.init}"))
+        recipe = _grown_from(recipe, from_json(WorldModelConfig, config, f"--init {options.init}"))
     recipe = with_overrides(recipe, list(options.set))
     if recipe.only == "heads" and not recipe.model.heads.width:
         recipe = replace(recipe, model=replace(recipe.model, heads=HEADS))
@@ -293,6 +301,14 @@ def _recipe(options: TrainOptions) -> Recipe:
         recipe = replace(recipe, minutes=minutes)
     Budget(minutes=recipe.minutes, steps=recipe.steps)
     return recipe
+
+
+def _grown_from(recipe: Recipe, model: WorldModelConfig) -> Recipe:
+    """The recipe with the architecture of the world it starts from; how frames are brought along is none of that."""
+    asked = recipe.model.denoiser.compensation
+    if asked != "full":
+        model = replace(model, denoiser=replace(model.denoiser, compensation=asked))
+    return replace(recipe, model=model)
 
 
 def _device(name: str) -> torch.device:
@@ -359,8 +375,6 @@ def _source(recipe: Recipe, options: TrainOptions, device: torch.device) -> Sour
 
 
 def _recorded(recipe: Recipe, folder: str, seed: int) -> Source:
-    from worldsim.data.dataset import ClipDataset
-
     source, d = ClipDataset(folder, length=recipe.clip, batch=recipe.batch, seed=seed), recipe.model.denoiser
     if (source.width, source.height) != (d.width, d.height):
         raise ConfigError(
@@ -368,7 +382,23 @@ def _recorded(recipe: Recipe, folder: str, seed: int) -> Source:
             f"with --width {d.width} --height {d.height}, or add  --set model.denoiser.width={source.width} "
             f"--set model.denoiser.height={source.height}"
         )
+    _check_recordings(source, recipe, folder)
     return source
+
+
+def _check_recordings(source: ClipDataset, recipe: Recipe, folder: str) -> None:
+    """Refuse recordings without poses, and say what those without depth are good for."""
+    if source.poseless is not None:
+        raise DatasetError(
+            f"--data: {source.poseless} in {folder} has no pose, expected x, y, z, yaw and pitch of every frame: they "
+            "decide where the last frame's pixels lie in the next one; give them as columns (docs/data.md)"
+        )
+    if not source.has_depth and recipe.model.denoiser.compensation == "full":
+        print(
+            f"notice: {folder} has no depth: everything counts as far away, and frames are brought along by the turn "
+            "alone; add  --set model.denoiser.compensation=rotation",
+            file=sys.stderr,
+        )
 
 
 def _live(recipe: Recipe, options: TrainOptions) -> LiveSource:

@@ -53,6 +53,7 @@ RECIPES: dict[str, str] = {
     "cpu": "worldsim.train.recipes:cpu",
     "gpu": "worldsim.train.recipes:gpu",
     "latent": "worldsim.train.recipes:latent",
+    "luanti": "worldsim.train.recipes:luanti",
 }
 """Functions that return a complete training configuration."""
 

@@ -49,6 +49,9 @@ class ImportOptions:
     """VPT: inventory reads ESC as inventory while a screen is open and drops it otherwise, as VPT's training did."""
     compat: Literal["none", "openai"] = "none"
     """VPT: openai reproduces the bugs of the published loader, degrees cut to integers among them."""
+    min_light: float = 0.0
+    """Leave out frames darker than so many grey levels in the mean, such as 25: caves and nights. Each bright
+    stretch of 64 frames or more becomes an episode of its own."""
     json: bool = False
     """Print JSON."""
 
@@ -89,6 +92,7 @@ def import_(options: ImportOptions) -> None:
         skip_null=options.skip_null,
         compat=None if options.compat == "none" else options.compat,
         escape=options.escape,
+        min_light=options.min_light,
     )
     with _bar("importing", "frame") as bar:
 

@@ -28,7 +28,7 @@ from worldsim.data.parts import open_checked, open_video, read_steps
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.video import VideoReader
 from worldsim.errors import DatasetError, UsageError
-from worldsim.signals import from_columns, known
+from worldsim.signals import SIGNALS, from_columns, known
 
 _OPEN = 200
 """Files that are open at a time; systems allow 1024 or so, and mapped arrays count."""
@@ -86,17 +86,28 @@ class ClipDataset:
         self._check(manifests)
         self.width, self.height = self._episodes[0][1].width, self._episodes[0][1].height
         self._ends = np.cumsum([m.frames - length + 1 for _, m in self._episodes])
-        # A batch either always or never has depth, pose and signals.
+        # A batch either always or never has depth, pose and signals; depth and signals are nan in clips that lack them.
         kept = [m for _, m in self._episodes]
-        self._depth = all(m.depth for m in kept)
+        self._depth = any(m.depth for m in kept)
         self._pose = all("column.pose" in m.arrays for m in kept)
-        self._signals = all(known(name.removeprefix("column.") for name in m.arrays) for m in kept)
+        self._signals = any(known(name.removeprefix("column.") for name in m.arrays) for m in kept)
         self._cache = None if cache is None else ArrayCache(self._cache_folder(cache), limit_gb=cache_gb)
         self._cache_at, self._cache_gb = cache, cache_gb
         self._others: dict[int, ClipDataset] = {}
         self._steps: dict[int, _Steps] = {}
         self._direct: set[tuple[int, str]] = set()
         self._open: OrderedDict[tuple[int, str], Any] = OrderedDict()
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether any episode has depth: the others' is nan then."""
+        return self._depth
+
+    @property
+    def poseless(self) -> str | None:
+        """The name of the first episode without a pose; clips have one if there is no such episode."""
+        lacking = (i for i, m in self._episodes if "column.pose" not in m.arrays)
+        return next((self._store.names[i] for i in lacking), None)
 
     def __len__(self) -> int:
         """The number of different clips."""
@@ -194,7 +205,7 @@ class ClipDataset:
             self._steps[episode] = _Steps(
                 actions=led_to(actions),
                 pose=columns["pose"].astype(np.float32) if self._pose else None,
-                signals=from_columns(columns) if self._signals else None,
+                signals=_told(columns, len(actions) + 1) if self._signals else None,
                 captions=captions,
             )
         return self._steps[episode]
@@ -209,6 +220,8 @@ class ClipDataset:
 
     def _read_depth(self, episode: int, start: int) -> NDArray[np.float16]:
         _, m = self._place(episode)
+        if not m.depth:
+            return np.full((self.length, m.height, m.width), np.nan, np.float16)
         whole = self._mapped(episode, DEPTH, "<f2", (m.frames, m.height, m.width))
         if whole is not None:
             return whole[start : start + self.length]
@@ -259,3 +272,9 @@ class ClipDataset:
         _, item = self._open.popitem(last=False)
         if isinstance(item, (VideoReader, ArrayReader)):
             item.close()  # a mapped array is closed when its last clip is gone
+
+
+def _told(columns: dict[str, NDArray[Any]], count: int) -> NDArray[np.float32]:
+    """The signals of an episode's columns; nan where it tells none."""
+    told = from_columns(columns)
+    return np.full((count, len(SIGNALS)), np.nan, np.float32) if told is None else told

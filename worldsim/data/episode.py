@@ -106,7 +106,8 @@ class Clip:
 class ClipBatch:
     """`B` clips of one length: the arrays of `Clip` with a leading axis `B`.
 
-    frames: uint8 [B, T, H, W, 3]. actions: float32 [B, T, A]. depth: float16 [B, T, H, W] or None.
+    frames: uint8 [B, T, H, W, 3]. actions: float32 [B, T, A]. depth: float16 [B, T, H, W] or None; nan in
+    clips that have none where others do.
     pose: float32 [B, T, 5] or None. signals: float32 [B, T, S] or None. captions: `B` lines.
     """
 
@@ -119,6 +120,13 @@ class ClipBatch:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+
+def filled_depth(clips: ClipBatch) -> NDArray[np.float16]:
+    """The clips' depth [B, T, H, W], as far away as the sky where it was not recorded."""
+    if clips.depth is None:
+        return np.full(clips.frames.shape[:4], SKY_DEPTH, np.float16)
+    return np.where(np.isnan(clips.depth), np.float16(SKY_DEPTH), clips.depth)
 
 
 def led_to(actions: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 
 from worldsim.codec.vpt_reader import Compat, Escape, RowReader
 from worldsim.data.action_file import SUFFIXES
+from worldsim.data.bright import bright_stretches
 from worldsim.data.foreign_video import Fit, ForeignVideo, check_size
-from worldsim.data.recordings import Recording, find_recordings, is_vpt
+from worldsim.data.recordings import Recording, find_recordings, game_of, is_vpt
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.ticks import Tick, merged, store_ticks
 from worldsim.data.video_clip import labelled_ticks, video_ticks
@@ -60,6 +62,8 @@ class ImportSettings:
     """VPT: "openai" reproduces the published loader's bugs."""
     escape: Escape = "keep"
     """VPT: "inventory" reads ESC as VPT's training did."""
+    min_light: float = 0.0
+    """Leave out frames that are darker in the mean, in grey levels; each bright stretch becomes an episode."""
 
 
 @dataclass
@@ -117,6 +121,8 @@ def import_recordings(
         check_size(settings.size)
     if settings.every < 1:
         raise UsageError(f"every: got {settings.every}, expected 1 or more")
+    if not 0 <= settings.min_light <= 255:
+        raise UsageError(f"min-light: got {settings.min_light:g}, expected 0 to 255 grey levels")
     notices: list[str] = []
     recordings = _with_actions(find_recordings(source, root=root, notice=notices.append), actions)
     chosen = _format(recordings, format)
@@ -128,11 +134,11 @@ def import_recordings(
     with EpisodeStore(out, write=True) as store:
         known = _known(store)
         for number, recording in enumerate(recordings):
-            if _identity(recording) in known:
+            if not settings.min_light and (*_identity(recording), 0) in known:
                 report.already += 1
                 continue
             counted = None if progress is None else (lambda n=number: progress(n, len(recordings)))
-            error = _import_one(store, recording, settings, report, label, counted)
+            error = _import_one(store, recording, settings, report, label, known, counted)
     report.seconds = time.monotonic() - began
     if fresh and not report.episodes:
         shutil.rmtree(out, ignore_errors=True)  # it holds nothing, and nobody asked for an empty one
@@ -147,23 +153,38 @@ def _import_one(
     settings: ImportSettings,
     report: ImportReport,
     label: Label | None,
+    known: set[tuple[str, int, int]],
     counted: Callable[[], None] | None,
 ) -> DatasetError | MediaError | None:
     """Add one recording to the store and the report; returns why it could not be read."""
+    before = len(report.episodes)
     try:
         with closing(ForeignVideo(recording.video, size=settings.size, fit=settings.fit)) as video:
             ticks = _ticks(recording, video, settings, report, label)
             fps = video.fps / settings.every
-            meta = _meta(recording, report.format, label)
-            name, frames = store_ticks(store, ticks, fps=fps, meta=meta, counted=counted)
+            part = -1
+            for part, stretch in enumerate(_parts(ticks, settings.min_light)):
+                if (*_identity(recording), part) in known:
+                    deque(stretch, maxlen=0)
+                    continue
+                meta = _meta(recording, report.format, label, part)
+                name, frames = store_ticks(store, stretch, fps=fps, meta=meta, counted=counted)
+                report.episodes.append(name)
+                report.frames += frames
+                report.played += (frames - 1) / fps
     except (DatasetError, MediaError) as error:
         report.failed.append(_line(recording, error))
         return type(error)(report.failed[-1])
-    report.episodes.append(name)
-    report.frames += frames
-    report.labelled += recording.actions is None
-    report.played += (frames - 1) / fps
+    if part < 0:
+        report.notices.append(f"{recording.name}: is darker than {settings.min_light:g} throughout; left out")
+    report.already += part >= 0 and len(report.episodes) == before
+    report.labelled += recording.actions is None and len(report.episodes) > before
     return None
+
+
+def _parts(ticks: Iterator[Tick], min_light: float) -> Iterator[Iterator[Tick]]:
+    """The stretches of a recording that become episodes: all of it, or where it is not dark."""
+    return bright_stretches(ticks, min_light) if min_light else iter([ticks])
 
 
 def _ticks(
@@ -230,18 +251,20 @@ def _identity(recording: Recording) -> tuple[str, int]:
     return recording.name, recording.video.stat().st_size
 
 
-def _known(store: EpisodeStore) -> set[tuple[str, int]]:
+def _known(store: EpisodeStore) -> set[tuple[str, int, int]]:
     sources = [store.manifest(i).meta.get("source") for i in range(len(store))]
-    return {(s.get("name", ""), s.get("bytes", -1)) for s in sources if isinstance(s, dict)}
+    return {(s.get("name", ""), s.get("bytes", -1), s.get("part", 0)) for s in sources if isinstance(s, dict)}
 
 
-def _meta(recording: Recording, format: str, label: Label | None) -> dict[str, Any]:
+def _meta(recording: Recording, format: str, label: Label | None, part: int) -> dict[str, Any]:
     name, size = _identity(recording)
     source: dict[str, Any] = {"name": name, "bytes": size, "format": format, "version": recording.version}
+    if part:
+        source["part"] = part
     if recording.actions is None and label is not None:
         source["labelled_by"] = label.hash
     return {
-        "env": "minecraft" if format == "vpt" else "video",
+        "env": game_of(recording) if format == "vpt" else "video",
         "seed": None,
         "policy": "recorded",
         "action_space": "minerl",

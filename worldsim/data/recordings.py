@@ -99,10 +99,20 @@ def find_recordings(
 
 def is_vpt(recording: Recording) -> bool:
     """Whether its actions are rows of VPT's: the first one has a `mouse` or a `keyboard`."""
+    first = _first_row(recording)
+    return "mouse" in first or "keyboard" in first
+
+
+def game_of(recording: Recording) -> str:
+    """The game that VPT rows are of: "luanti" if their first one has its truth, else "minecraft"."""
+    return "luanti" if "truth" in _first_row(recording) else "minecraft"
+
+
+def _first_row(recording: Recording) -> dict[str, Any]:
     if recording.actions is None or recording.actions.suffix.lower() != ".jsonl":
-        return False
+        return {}
     first: tuple[str, dict[str, Any]] | None = next(read_objects(recording.actions), None)
-    return first is not None and ("mouse" in first[1] or "keyboard" in first[1])
+    return {} if first is None else first[1]
 
 
 def _of_folder(folder: Path) -> list[Recording]:

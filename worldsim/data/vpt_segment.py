@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.actions import CAMERA, CAMERA_LIMIT
+from worldsim.codec.luanti_truth import read_truth
 from worldsim.codec.vpt_keys import WINDOW
 from worldsim.codec.vpt_reader import Row, RowReader
 from worldsim.data.cursor import draw_cursor
@@ -24,8 +25,9 @@ def vpt_ticks(
 ) -> Iterator[Tick]:
     """Yield the ticks of a segment: row `i` with frame `i`, as many as there are of both.
 
-    Columns are `pose`, `slot` and `gui`, as far as the rows tell them. With `cursor` the pointer is
-    drawn where a screen is open. `notice` is told when there are more rows than frames or fewer.
+    Columns are `pose`, `slot` and `gui`, as far as the rows tell them; rows of Luanti's tell more, see
+    `luanti_truth`. With `cursor` the
+    pointer is drawn where a screen is open. `notice` is told when there are more rows than frames or fewer.
 
     Raises:
         MediaError: the video can't be decoded.
@@ -43,7 +45,7 @@ def vpt_ticks(
         action = row.action
         action[CAMERA] = np.clip(action[CAMERA], -CAMERA_LIMIT, CAMERA_LIMIT)  # of compat, which doesn't
         frame = partial(_frame, video, picture, pointer)
-        yield Tick(frame, action, columns=_columns(row), null=row.null)
+        yield Tick(frame, action, columns=_columns(row) | (read_truth(line[1], line[0]) or {}), null=row.null)
         count += 1
     extra = sum(1 for _ in lines)
     if extra:
