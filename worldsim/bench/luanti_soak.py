@@ -115,8 +115,8 @@ def _round(way: str, steps: int, folder: Path, rng: random.Random) -> list[dict[
     else:
         line = program.stdout.readline()
         if way in _PARTS:
-            (part,) = _processes(folder, _PARTS[way])
-            os.kill(part, signal.SIGKILL)
+            for part in _processes(folder, _PARTS[way]):  # none where the game did not come up in time
+                os.kill(part, signal.SIGKILL)
         elif way.startswith("SIG"):
             program.send_signal(signal.Signals[way])
     try:
