@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import io
 import logging
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -89,7 +88,8 @@ def _session(path: Path, threads: int) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if _may_spin() else "0")
+    # Never spinning: torch's own threads wait on the same cores between two calls.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = {each.name for each in session.get_inputs()}
 
@@ -158,8 +158,3 @@ def _names(count: int) -> list[str]:
 
 def _missing(name: str) -> list[str]:
     return [package for package in PACKAGES[name] if importlib.util.find_spec(package) is None]
-
-
-def _may_spin() -> bool:
-    """Whether threads may wait busily, by the same variables as torch's; see `cli._share_the_processor`."""
-    return os.environ.get("OMP_WAIT_POLICY") != "PASSIVE" or "GOMP_SPINCOUNT" in os.environ
