@@ -32,10 +32,11 @@ _EARLIEST, _LATEST = 0.3, 6.0  # seconds after the start of a program that is ki
 _STEPS = 100
 _PARTS = {"game": b"minetest\0", "display": b"Xvfb\0", "keeper": b"luanti_keeper.py\0"}
 _PLAYER = """
-import json, sys, time
+import json, signal, sys, time
 import gymnasium, worldsim
 from worldsim.actions import noop
 from worldsim.errors import EngineError
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 way, steps = sys.argv[1], int(sys.argv[2])
 env = gymnasium.make("worldsim/Luanti-v0", width=320, height=180)
 began = time.monotonic()
@@ -94,6 +95,7 @@ def soak(rounds: int, steps: int, rng: random.Random) -> dict[str, Any]:
             _tidy(Path(folder))
     return {
         "rounds": rounds, "ways": ways, "left": left, "started": len(told),
+        "parts_killed": int(sum(row["parts_killed"] for row in told)),
         "first_frame_s": _spread([row["first_frame"] for row in told]),
         "steps_per_second_320x180": _spread([row["steps_per_second"] for row in told]),
         "load": round(os.getloadavg()[0], 1),
@@ -102,7 +104,7 @@ def soak(rounds: int, steps: int, rng: random.Random) -> dict[str, Any]:
 
 def _round(way: str, steps: int, folder: Path, rng: random.Random) -> list[dict[str, float]]:
     """Play once; the figures that the program told, if it came to that."""
-    command = [sys.executable, "-c", _PLAYER, way, str(steps)]
+    command, killed = [sys.executable, "-c", _PLAYER, way, str(steps)], 0
     program = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env={**os.environ, "TMPDIR": str(folder)},
@@ -115,8 +117,10 @@ def _round(way: str, steps: int, folder: Path, rng: random.Random) -> list[dict[
     else:
         line = program.stdout.readline()
         if way in _PARTS:
-            for part in _processes(folder, _PARTS[way]):  # none where the game did not come up in time
+            parts = _processes(folder, _PARTS[way])  # none where the game did not come up in time
+            for part in parts:
                 os.kill(part, signal.SIGKILL)
+            killed += len(parts)
         elif way.startswith("SIG"):
             program.send_signal(signal.Signals[way])
     try:
@@ -124,7 +128,7 @@ def _round(way: str, steps: int, folder: Path, rng: random.Random) -> list[dict[
     finally:
         program.kill()
         program.stdout.close()
-    return [json.loads(line)] if line.strip() else []
+    return [{**json.loads(line), "parts_killed": killed}] if line.strip() else []
 
 
 def _wait(folder: Path, stale: set[str]) -> dict[str, list[str]]:
