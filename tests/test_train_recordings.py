@@ -47,7 +47,7 @@ def depth_loss(clips: ClipBatch) -> float:
     example = build_example(
         tensors, t, ExampleConfig(), usable=model.usable, slots=4, history=4, generator=generator
     )
-    return float(world_loss(model, example, ObjectiveConfig(), generator=generator).parts["depth"])
+    return float(world_loss(model, example, ObjectiveConfig(), generator=generator).parts["depth"].detach())
 
 
 def test_what_has_no_depth_is_far_away() -> None:

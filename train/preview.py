@@ -84,14 +84,16 @@ def dream(
     clips = twin.clips
     assert clips.pose is not None
     simulator = Simulator(model, config) if led_by is None else Led(model, config, led_by)
-    depth = filled_depth(clips)
+    # A world that uses depth makes its own, where recordings have none.
+    blind = clips.depth is None and model.config.denoiser.compensation == "full"
+    depth = None if blind else torch.from_numpy(filled_depth(clips)[:, :CONTEXT])
     frames, actions = torch.from_numpy(clips.frames), torch.from_numpy(clips.actions)
     worlds = [
         simulator.begin(
             frames[b, :CONTEXT],
             seed=b,
             actions=actions[b, 1:CONTEXT],
-            depth=torch.from_numpy(depth[b, :CONTEXT]),
+            depth=None if depth is None else depth[b],
             pose=torch.from_numpy(clips.pose[b, :CONTEXT]),
         )
         for b in range(len(frames))

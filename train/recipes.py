@@ -122,7 +122,7 @@ def cpu() -> Recipe:
 def luanti() -> Recipe:
     """A quarter of an hour on a CPU: the shipped world learns another game of its size from recordings without depth.
 
-    `worldsim train world --recipe luanti --init voxel --data runs/luanti`.
+    `worldsim train world --recipe luanti --init voxel --data runs/luanti` (docs/luanti-world.md).
     """
     base = cpu()
     d = replace(base.model.denoiser, compensation="rotation")
