@@ -18,17 +18,16 @@ from torch.nn import functional as F
 
 from worldsim.action_sets import DiscreteActions
 from worldsim.arena.arena import TOLD
-from worldsim.arena.folder import AGENT_FOLDER
+from worldsim.arena.folder import AGENT_FOLDER, STATE_FOLDER
 from worldsim.arena.options import TrainOptions
 from worldsim.arena.shrink import shrink
-from worldsim.checkpoint import load_into, load_training_state, save_training_state
+from worldsim.checkpoint import load_into, save_training_state
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import DatasetError, UsageError
 from worldsim.tracking import Tracker
 
 from .network import NetworkConfig, PolicyNetwork, save
 
-STATE_FOLDER = "state"
 HELD_OUT = 0.1
 _EVERY = 100
 """Steps between two lines of metrics."""
@@ -72,11 +71,6 @@ def train(options: TrainOptions, saved: dict[str, Any] | None = None) -> Path:
         f"always the commonest action: {result['majority']:.1%}"
     )
     return folder
-
-
-def load_state(folder: Path) -> dict[str, Any]:
-    """The training state of a run's folder."""
-    return load_training_state(folder / STATE_FOLDER)
 
 
 @dataclass

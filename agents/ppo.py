@@ -20,16 +20,16 @@ from torch import Tensor, nn
 from worldsim.arena.arena import Arena, make_arena
 from worldsim.arena.config import ArenaConfig
 from worldsim.arena.film import film
-from worldsim.arena.folder import AGENT_FOLDER
+from worldsim.arena.folder import AGENT_FOLDER, CHECKPOINTS, STATE_FOLDER
 from worldsim.arena.options import TrainOptions
-from worldsim.checkpoint import load_into, load_training_state, save_training_state
+from worldsim.checkpoint import load_into, save_training_state
 from worldsim.errors import NumericalError
 from worldsim.tracking import Tracker
 
 from .due import Due
 from .network import NetworkAgent, NetworkConfig, PolicyNetwork, Trunk, save
 
-STATE_FOLDER, CHECKPOINTS, VIDEOS = "state", "checkpoints", "videos"
+VIDEOS = "videos"
 _RECENT = 100
 """Episodes that the curves average over."""
 
@@ -138,11 +138,6 @@ def restore(model: Any, saved: dict[str, Any]) -> None:
     model.num_timesteps, model._n_updates = int(saved["steps"]), int(saved["updates"])
     torch.set_rng_state(saved["torch"])
     model.env.seed(int(np.random.default_rng([model.seed, model.num_timesteps]).integers(2**32)))
-
-
-def load_state(folder: Path) -> dict[str, Any]:
-    """The training state of a run's folder."""
-    return load_training_state(folder / STATE_FOLDER)
 
 
 class Run:

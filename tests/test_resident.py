@@ -76,6 +76,16 @@ def test_a_worker_that_fails_is_told_of() -> None:
         source.close()
 
 
+def test_clips_longer_than_an_episode_are_refused() -> None:
+    source = build()
+    try:
+        with pytest.raises(UsageError, match="length: got 21, expected 1 to 20"):
+            source.sample(length=21)
+        check_clips(arrays(source.sample(length=20)))
+    finally:
+        source.close()
+
+
 def test_it_needs_workers_and_goes_on_in_new_worlds() -> None:
     with pytest.raises(UsageError, match="workers: got 0"):
         build(workers=0).start()

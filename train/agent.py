@@ -7,11 +7,11 @@ The run's folder holds `agent/` (the newest one), `checkpoints/`, `videos/`, `st
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 from pathlib import Path
 from typing import Any
 
+from worldsim.arena.folder import STATE_FOLDER
 from worldsim.arena.options import TrainOptions as TrainOptions
 from worldsim.atomic import read_file
 from worldsim.config import from_json
@@ -19,6 +19,7 @@ from worldsim.data.disk import disk_errors, replace_file
 from worldsim.errors import CheckpointError, UsageError
 from worldsim.registry import LEARNERS, resolve
 from worldsim.strict import parse_json
+from worldsim.training_state import load_training_state
 
 OPTIONS_FILE = "options.json"
 _LIMIT = 2**16
@@ -37,7 +38,7 @@ def main(options: TrainOptions) -> Path:
     if options.resume:
         options = resumed(options, folder)
         learn = resolve(LEARNERS, options.algo, "--algo")
-        saved = importlib.import_module(learn.__module__).load_state(folder)
+        saved = load_training_state(folder / STATE_FOLDER)
     else:
         _need_empty(folder)
     options.arena().env_arguments()  # says what is wrong before anything is written

@@ -53,9 +53,8 @@ class ClipTensors:
             far = torch.full(clips.frames.shape[:4], FAR, dtype=torch.float16, device=self.device)
             return far, torch.ones(len(far), dtype=torch.uint8, device=self.device)
         depth = torch.as_tensor(clips.depth, device=self.device)
-        if isinstance(
-            clips.depth, Tensor
-        ):  # of a live game, which has all of it; to ask a GPU would be to wait
+        if isinstance(clips.depth, Tensor):
+            # Of a live game (`resident`), which has all of it; to ask a GPU would be to wait for it.
             return depth, torch.ones(len(depth), dtype=torch.uint8, device=self.device)
         deep = depth[:, 0, 0, 0].isfinite()
         told = depth if bool(deep.all()) else torch.where(deep[:, None, None, None], depth, FAR)

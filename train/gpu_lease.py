@@ -21,6 +21,7 @@ from typing import Any
 
 from worldsim.errors import ResourceLimitError, UsageError, WorldSimError
 from worldsim.locate import CONFIG_FILE, find_world, shipped_worlds
+from worldsim.registry import GAME
 
 from .handover import Stamp, export, verify
 
@@ -31,7 +32,7 @@ PHASES: dict[str, tuple[str, ...]] = {
     "whole": (),
 }
 """What each phase changes in the recipe: the learning rate stays until the last command."""
-LIVE, SHIPPED = "worldsim/Voxel-v0", "voxel"
+SHIPPED = "voxel"
 CLOSING_SECONDS, GRACE_SECONDS = 15.0, 40.0
 """What saving is given of the command's minutes, and of what is beyond them."""
 
@@ -63,7 +64,7 @@ class LeaseOptions:
     set: tuple[str, ...] = ()
     """Changes of the recipe."""
     profile: bool = False
-    """Tell where the time goes, at the end."""
+    """Tell where the time of a few steps goes."""
     dry_run: bool = False
     """A few steps of a tiny world on the CPU."""
 
@@ -86,7 +87,7 @@ def plan(options: LeaseOptions) -> dict[str, Any]:
     if options.dry_run:
         changes += [*_TINY, *(() if init else _TINY_MODEL)]
     return {
-        "recipe": "gpu", "live": LIVE, "out": str(options.run), "resume": resume, "init": init,
+        "recipe": "gpu", "live": GAME, "out": str(options.run), "resume": resume, "init": init,
         "device": "cpu" if options.dry_run else "cuda", "wandb": "disabled", "set": [*changes, *options.set],
         "profile": options.profile,
         "steps": (6 if resume else 3) if options.dry_run else None,

@@ -35,7 +35,8 @@ class Resident:
         gigabytes: memory that is taken on the device.
 
     Raises:
-        WorldSimError: from `sample`, if a worker ended, or nothing came in time.
+        UsageError: from `sample`, for clips longer than the shortest episode.
+        WorldSimError: from `sample`, if a worker ended.
     """
 
     def __init__(self, source: LiveSource, device: torch.device, gigabytes: float) -> None:
@@ -44,8 +45,9 @@ class Resident:
 
     def sample(self, batch: int | None = None, *, length: int | None = None) -> ClipBatch:
         """Draw clips as `LiveSource.sample` does; tensors on the device stand where its arrays do."""
-        store = self.start()
-        return store.sample(batch or self._source.batch, length or self._source.length)
+        store, length = self.start(), length or self._source.length
+        self._source.check_length(length, store.ticks)
+        return store.sample(batch or self._source.batch, length)
 
     def start(self) -> _Store:
         """Let the game begin, if it has not."""

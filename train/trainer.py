@@ -86,8 +86,9 @@ class WorldTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         # Moments first: on a GPU they are drawn while nothing else is under way that they would wait for.
-        motion = self._moments(clips) if self.recipe.only != "heads" else None
-        losses, frames = self._frames(clips, draw_long)
+        tensors = ClipTensors(clips, self.device)
+        motion = self._moments(tensors) if self.recipe.only != "heads" else None
+        losses, frames = self._frames(tensors, draw_long or (lambda count: clips))
         if motion is not None:
             losses = {**losses, "loss": losses.get("loss", 0.0) + float(motion), "motion": float(motion)}
         norm = self._update(losses)
@@ -109,12 +110,11 @@ class WorldTrainer:
         )
         self.model.train()
         tensors = ClipTensors(made_up, self.device)
-        start = torch.full((r.batch,), _FIRST)
-        self._accumulate(tensors, start, 2)
-        self._moments(made_up)
+        self._moments(tensors)
+        self._accumulate(tensors, torch.full((r.batch,), _FIRST), 2)
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _frames(self, clips: ClipBatch, draw_long: DrawClips | None) -> tuple[dict[str, float], int]:
+    def _frames(self, clips: ClipTensors, draw_long: DrawClips) -> tuple[dict[str, float], int]:
         """Losses of frames that are drawn, and how many a clip."""
         if self.recipe.only == "motion":
             return {}, self.recipe.moments
@@ -122,10 +122,10 @@ class WorldTrainer:
             return self._lesson(clips, draw_long), 1
         return self._long_rollout(clips, draw_long) if self._goes_on() else self._fresh(clips)
 
-    def _moments(self, clips: ClipBatch) -> Tensor:
+    def _moments(self, clips: ClipTensors) -> Tensor:
         """Mean loss of lessons of the motion head; it is small, and so gets more of them than frames are drawn."""
         o, count = self.recipe.objective, self.recipe.moments
-        tensors = ClipTensors(clips, self.device).repeated(count)
+        tensors = clips.repeated(count)
         t = eventful(tensors, _FIRST, self.generator)
         moment = build_moment(
             tensors, t, history=self.recipe.model.denoiser.action_history, usable=self.model.usable
@@ -137,15 +137,15 @@ class WorldTrainer:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def _lesson(self, clips: ClipBatch, draw_long: DrawClips | None) -> dict[str, float]:
+    def _lesson(self, clips: ClipTensors, draw_long: DrawClips) -> dict[str, float]:
         """One frame for the heads, of a fresh clip or of the next moment of a long dream."""
         if self._goes_on():
-            self._renew_long(clips, draw_long)
+            self._renew_long(len(clips.rows), draw_long)
             assert self.long is not None
             tensors, t, weight = self.long, self.long_t.to(self.device), None
             self.long_t = self.long_t + 1
         else:
-            tensors = ClipTensors(clips, self.device)
+            tensors = clips
             t, weight = draw_ticks(tensors, _FIRST, self.generator)
         example = self._example(tensors, t, looked_at=True)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -169,12 +169,12 @@ class WorldTrainer:
                 self._update({"loss": float(loss.detach())})
         return total
 
-    def _fresh(self, clips: ClipBatch) -> tuple[dict[str, float], int]:
+    def _fresh(self, clips: ClipTensors) -> tuple[dict[str, float], int]:
         """A few consecutive frames from somewhere in fresh clips."""
-        tensors, frames = ClipTensors(clips, self.device), self._draw_rollout()
+        frames = self._draw_rollout()
         shortcut = frames == 1 and self._shortcut()
-        start = self._starts(tensors, frames)
-        return self._accumulate(tensors, start, frames, shortcut=shortcut), frames
+        start = self._starts(clips, frames)
+        return self._accumulate(clips, start, frames, shortcut=shortcut), frames
 
     def _starts(self, tensors: ClipTensors, frames: int) -> Tensor:
         """First frames `[B]`: anywhere, or for some rows so that a block breaks or is placed in one of the frames."""
@@ -187,27 +187,27 @@ class WorldTrainer:
         chosen = torch.rand(rows, generator=self.generator) < self.recipe.eventful
         return torch.where(chosen, (events - before).clamp(_FIRST, last), anywhere)
 
-    def _long_rollout(self, clips: ClipBatch, draw_long: DrawClips | None) -> tuple[dict[str, float], int]:
+    def _long_rollout(self, clips: ClipTensors, draw_long: DrawClips) -> tuple[dict[str, float], int]:
         """The next two frames of clips that the model has been dreaming over earlier steps.
 
         Every row is at another moment of its dream, so that no step sees beginnings or ends alone.
         """
-        self._renew_long(clips, draw_long)
+        self._renew_long(len(clips.rows), draw_long)
         assert self.long is not None
         start, self.long_t = self.long_t, self.long_t + _CHUNK
-        real = None if self.adversary is None else ClipTensors(clips, self.device)
+        real = None if self.adversary is None else clips
         return self._accumulate(self.long, start, _CHUNK, write_last=True, real=real), _CHUNK
 
-    def _renew_long(self, clips: ClipBatch, draw_long: DrawClips | None) -> None:
+    def _renew_long(self, count: int, draw_long: DrawClips) -> None:
         """Begin new dreams in the rows whose clips have come to their end."""
         if self.long is None:
-            self.long = ClipTensors(draw_long(len(clips)) if draw_long else clips, self.device)
+            self.long = ClipTensors(draw_long(count), self.device)
             last = max(self.long.length - _CHUNK, _FIRST) + 1
-            self.long_t = torch.randint(_FIRST, last, (len(clips),), generator=self.generator)
+            self.long_t = torch.randint(_FIRST, last, (count,), generator=self.generator)
         ended = (self.long_t + _CHUNK > self.long.length).nonzero()[:, 0]
         if len(ended):
-            fresh = draw_long(len(ended)) if draw_long else clips
-            self.long.renew(ended.to(self.device), ClipTensors(fresh, self.device))
+            fresh = ClipTensors(draw_long(len(ended)), self.device)
+            self.long.renew(ended.to(self.device), fresh)
             self.long_t[ended] = _FIRST
 
     def _accumulate(

@@ -47,8 +47,6 @@ from .seeds import clip_seeds, record_seeds
 from .trainer import WorldTrainer, seed_everything
 
 WORLD_FOLDER, STATE_FOLDER = "world", "state"
-LIVE = "worldsim/Voxel-v0"
-"""The game that worlds learn from if they are told nothing else."""
 _SEEDS = 24
 _PROFILED = 40
 """Steps after which a profile is taken, if one is asked for."""
@@ -222,7 +220,7 @@ class Run:
         worlds, frames, d = 8, preview.CONTEXT + 64, self.recipe.model.denoiser
         if isinstance(self.source, ClipDataset) and not self.source.has_depth:
             return preview.Twin(self._long_clips(worlds, frames))
-        engine = self.options.live or LIVE
+        engine = self.options.live or registry.GAME
         return preview.record_twin(
             engine, "explorer", worlds=worlds, frames=frames, width=d.width, height=d.height
         )
@@ -235,12 +233,12 @@ class Run:
 
     def _seeds(self) -> Seeds:
         kept = load_seeds(find_world(self.options.init)) if self.options.init else None
-        if kept is not None and self.options.data is None and self.options.live in (None, LIVE):
+        if kept is not None and self.options.data is None and self.options.live in (None, registry.GAME):
             return kept
         d = self.recipe.model.denoiser
         if self.options.data is not None:
             return clip_seeds(self.source, _SEEDS)
-        engine = self.options.live or LIVE
+        engine = self.options.live or registry.GAME
         return record_seeds(engine, self.options.policy, count=_SEEDS, width=d.width, height=d.height)
 
     def _clips(self) -> ClipBatch:
@@ -362,7 +360,7 @@ def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
         return model
     d = recipe.model.denoiser
     if options.data is None:
-        engine = registry.resolve(registry.ENGINES, options.live or LIVE, "engine")
+        engine = registry.resolve(registry.ENGINES, options.live or registry.GAME, "engine")
         model.usable.copy_(torch.from_numpy(~engine(width=d.width, height=d.height).overlay_mask()))
     return model
 
@@ -404,7 +402,7 @@ def _check_recordings(source: ClipDataset, recipe: Recipe, folder: str) -> None:
 def _live(recipe: Recipe, options: TrainOptions) -> LiveSource:
     d = recipe.model.denoiser
     return LiveSource(
-        options.live or LIVE, options.policy, length=recipe.clip, batch=recipe.batch,
+        options.live or registry.GAME, options.policy, length=recipe.clip, batch=recipe.batch,
         workers=recipe.workers, seed=options.seed, width=d.width, height=d.height, engines=recipe.engines,
         reuse=recipe.reuse, memory_mb=recipe.memory_mb,
     )  # fmt: skip

@@ -11,21 +11,24 @@ from typing import Any
 
 from worldsim.errors import UsageError
 
+GAME, DREAM = "worldsim/Voxel-v0", "worldsim/Dream-v0"
+"""The game that ships, and the dream of a world: what everything plays in unless told otherwise."""
+
 ENVS: dict[str, str] = {
-    "worldsim/Voxel-v0": "worldsim.envs.voxel:VoxelEnv",
-    "worldsim/Dream-v0": "worldsim.sim.env:DreamEnv",
+    GAME: "worldsim.envs.voxel:VoxelEnv",
+    DREAM: "worldsim.sim.env:DreamEnv",
     "worldsim/Luanti-v0": "worldsim.envs.luanti:LuantiEnv",
     "worldsim/MineRL-v0": "worldsim.envs.minerl_env:MineRLEnv",
 }
 """Gymnasium ids that `import worldsim` registers."""
 
 VECTOR_ENVS: dict[str, str] = {
-    "worldsim/Voxel-v0": "worldsim.envs.voxel_vector:VoxelVectorEnv",
-    "worldsim/Dream-v0": "worldsim.sim.vector:DreamVectorEnv",
+    GAME: "worldsim.envs.voxel_vector:VoxelVectorEnv",
+    DREAM: "worldsim.sim.vector:DreamVectorEnv",
 }
 """The same ids for `gymnasium.make_vec`."""
 
-ENGINES: dict[str, str] = {"worldsim/Voxel-v0": "worldsim.envs.voxel_engine:VoxelEngine"}
+ENGINES: dict[str, str] = {GAME: "worldsim.envs.voxel_engine:VoxelEngine"}
 """Games that a live source can run with numpy and numba alone."""
 
 POLICIES: dict[str, str] = {

@@ -9,10 +9,10 @@ from typing import Any
 from worldsim.arena.repertoire import repertoire
 from worldsim.config import with_overrides
 from worldsim.errors import ConfigError, UsageError
+from worldsim.registry import DREAM as DREAM
+from worldsim.registry import GAME as GAME
 from worldsim.registry import VECTOR_ENVS
 from worldsim.tasks import Task, find_task
-
-GAME, DREAM = "worldsim/Voxel-v0", "worldsim/Dream-v0"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,8 +13,8 @@ from worldsim.errors import CheckpointError, UsageError
 from worldsim.locate import CONFIG_FILE
 from worldsim.registry import AGENTS, LEARNT, resolve
 
-AGENT_FOLDER = "agent"
-"""Where a run keeps its newest agent."""
+AGENT_FOLDER, CHECKPOINTS, STATE_FOLDER = "agent", "checkpoints", "state"
+"""Where a run keeps its newest agent, agents on the way to it, and what resuming needs."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,9 +19,10 @@ from typing import Any
 from worldsim.arena.arena import make_arena
 from worldsim.arena.config import DREAM, GAME, ArenaConfig
 from worldsim.arena.contest import Score, play
-from worldsim.arena.folder import find_agent
+from worldsim.arena.folder import AGENT_FOLDER, CHECKPOINTS, STATE_FOLDER, find_agent
 from worldsim.arena.options import TrainOptions
 from worldsim.atomic import read_file
+from worldsim.bench.report import at_least
 from worldsim.config import from_json
 from worldsim.data.disk import disk_errors, replace_file
 from worldsim.errors import ConfigError, UsageError
@@ -89,10 +90,7 @@ class TransferOptions:
             ("steps", 1),
             ("num_envs", 1),
         ):
-            if getattr(self, name) < low:
-                raise UsageError(
-                    f"--{name.replace('_', '-')}: got {getattr(self, name)}, expected {low} or more"
-                )
+            at_least(name.replace("_", "-"), getattr(self, name), low)
         for name in ("tasks", "seeds"):
             values = getattr(self, name)
             if not values or len(set(values)) != len(values):
@@ -216,7 +214,7 @@ def checkpoints(options: TransferOptions, task: str) -> list[Path]:
         folder
         for place in PLACES
         for seed in options.seeds
-        for folder in sorted((options.run(task, place, seed) / "checkpoints").glob("[0-9]*"))
+        for folder in sorted((options.run(task, place, seed) / CHECKPOINTS).glob("[0-9]*"))
     ]
     if len(found) <= options.policies:
         return found
@@ -230,7 +228,7 @@ def read_score(known: dict[str, Any], key: str) -> Score | None:
 
 
 def _learnt(folder: Path) -> int:
-    if not (folder / "state").is_dir() or not (folder / "agent" / CONFIG_FILE).is_file():
+    if not (folder / STATE_FOLDER).is_dir() or not (folder / AGENT_FOLDER / CONFIG_FILE).is_file():
         return 0
     return find_agent(str(folder)).step
 

@@ -12,8 +12,8 @@ from worldsim import registry
 from worldsim.bench.engine import parse_size
 from worldsim.bench.report import Report, Row, at_least, machine, median_of, quantiles
 from worldsim.errors import UsageError
-
-GAME, DREAM = "worldsim/Voxel-v0", "worldsim/Dream-v0"
+from worldsim.registry import DREAM as DREAM
+from worldsim.registry import GAME as GAME
 
 
 @dataclasses.dataclass(frozen=True)

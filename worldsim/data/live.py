@@ -97,7 +97,7 @@ class LiveSource:
     def sample(self, batch: int | None = None, *, length: int | None = None) -> ClipBatch:
         """Draw `batch` clips of `length` frames (default: the source's own numbers) as fresh arrays."""
         count, length = batch or self.batch, length or self.length
-        self._check_length(length)
+        self.check_length(length, self._layout.ticks)
         clips = self._sample_workers(count, length) if self.workers else self._sample_here(count, length)
         self._draws += 1
         return clips
@@ -132,10 +132,11 @@ class LiveSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _check_length(self, length: int) -> None:
+    def check_length(self, length: int, ticks: int) -> None:
+        """Raise UsageError unless clips of `length` can be drawn where `ticks` of each game are kept."""
         longest = self._episode_ticks[0]
         if self.workers:
-            longest = min(longest, self._layout.ticks // 2)
+            longest = min(longest, ticks // 2)
         if not 1 <= length <= longest:
             raise UsageError(
                 f"length: got {length}, expected 1 to {longest}; raise memory_mb or ask for less"

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from worldsim import registry
 from worldsim.evaluate.scenario import Actions, Scenario
+from worldsim.registry import GAME as GAME
 from worldsim.signals import from_columns
 
-GAME = "worldsim/Voxel-v0"
 WARM_UP = 40
 
 

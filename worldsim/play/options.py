@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from worldsim.errors import UsageError
+from worldsim.registry import DREAM as DREAM
+from worldsim.registry import GAME as GAME
 
-DREAM = "worldsim/Dream-v0"
-GAME = "worldsim/Voxel-v0"
 LUANTI = "worldsim/Luanti-v0"
 SIZED = (GAME, LUANTI)
 """Games that draw frames of any size."""

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from worldsim.errors import ConfigError, NumericalError
 from worldsim.model.world_model import WorldModel
-from worldsim.sim.backend_cache import weight_key
 from worldsim.sim.exported import export, need, start_onnx
 from worldsim.sim.graphs import Graphs, flat_context, flat_prediction
 from worldsim.sim.network import Network
@@ -52,7 +51,7 @@ class Quantised(Graphs):
         if record is None:
             raise ConfigError("backend 'int8': this world has no seed frames to take ranges from; use 'onnx'")
         context, denoise = export(model, calm)
-        path = denoise.with_name(f"{weight_key(model, calm)}-int8-{FIRST}-{LAST}.onnx")
+        path = denoise.with_name(denoise.name.replace("denoise", f"int8-{FIRST}-{LAST}"))
         if not path.is_file():
             quantise(denoise, path, record(0, MADE_FROM))
         super().__init__(start_onnx(context), start_onnx(path), eager, calm)
