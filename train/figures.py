@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=16, help="game worlds to dream along")
     parser.add_argument("--frames", type=int, default=200, help="frames to dream, at most 400")
     parser.add_argument("--steps", type=int, nargs="+", default=[2], help="sampler steps a frame")
+    parser.add_argument("--plain", action="store_true", help="without the world's exemplars")
     parser.add_argument("--out", type=Path, default=Path("runs/figures"))
     options = parser.parse_args()
     world = load_world(options.world)
@@ -44,7 +45,7 @@ def main() -> None:
     results: dict[str, Any] = {"world": world.hash, "worlds": options.worlds, "machine": platform.processor()}
     for steps in options.steps:
         began = time.monotonic()
-        values, dreamt = measure(world, twin, SimulatorConfig(steps=steps))
+        values, dreamt = measure(world, twin, SimulatorConfig(steps=steps, imagine=not options.plain))
         shown = [h for h in HORIZONS if h <= options.frames]
         preview.strip(dreamt, twin, options.out / f"strip-{steps}.png", 8, horizons=shown)
         results[f"steps_{steps}"] = {**values, "seconds": round(time.monotonic() - began, 1)}
@@ -67,14 +68,14 @@ def record(world: World, worlds: int, frames: int) -> preview.Twin:
 
 def measure(world: World, twin: preview.Twin, config: SimulatorConfig) -> tuple[dict[str, float], Tensor]:
     """Figures at growing horizons, and what actions of another world would have cost."""
-    dreamt, drift = preview.dream(world.model, twin, config)
+    dreamt, drift = preview.dream(world.model, twin, config, exemplars=world.exemplars)
     values = preview.figures(dreamt, twin, drift, HORIZONS)
     real = torch.from_numpy(twin.clips.frames)
     short = preview.CONTEXT + 16
     other = replace(twin.clips, actions=twin.clips.actions[[*range(1, len(real)), 0]])
     cut = {k: v[:, :short] for k, v in vars(other).items() if k != "captions" and v is not None}
     shuffled = preview.Twin(replace(other, **cut))
-    wrong, _ = preview.dream(world.model, shuffled, config)
+    wrong, _ = preview.dream(world.model, shuffled, config, exemplars=world.exemplars)
     for horizon in (1, 16):
         t = preview.CONTEXT + horizon - 1
         values[f"shuffled_{horizon}"] = preview.psnr(wrong[:, t], real[:, t])

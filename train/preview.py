@@ -17,6 +17,7 @@ from worldsim.data.episode import ClipBatch, filled_depth
 from worldsim.model.camera import to_yaw_frame
 from worldsim.model.world_model import WorldModel
 from worldsim.png import grid, write_png
+from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
 
@@ -74,16 +75,24 @@ def _play(game: Any, player: Any, seed: int, frames: int) -> tuple[NDArray[Any],
 
 
 def dream(
-    model: WorldModel, twin: Twin, config: SimulatorConfig, *, led_by: ClipBatch | None = None
+    model: WorldModel,
+    twin: Twin,
+    config: SimulatorConfig,
+    *,
+    led_by: ClipBatch | None = None,
+    exemplars: Exemplars | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Dream on from the first frames with the game's actions: uint8 `[B, T, H, W, 3]`, errors `[B, T - 8]` of steps.
 
     Args:
         led_by: clips whose players' steps are taken, instead of those that the motion head expects.
+        exemplars: what invention begins from; None: from the network alone.
     """
     clips = twin.clips
     assert clips.pose is not None
-    simulator = Simulator(model, config) if led_by is None else Led(model, config, led_by)
+    simulator = (
+        Simulator(model, config, exemplars=exemplars) if led_by is None else Led(model, config, led_by)
+    )
     # A world that uses depth makes its own, where recordings have none.
     blind = clips.depth is None and model.config.denoiser.compensation == "full"
     depth = None if blind else torch.from_numpy(filled_depth(clips)[:, :CONTEXT])

@@ -31,6 +31,7 @@ from worldsim.data.episode import ClipBatch
 from worldsim.data.live import LiveSource
 from worldsim.errors import ConfigError, DatasetError, UsageError
 from worldsim.model.world_model import WorldModel, WorldModelConfig
+from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars, load_exemplars
 from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds, load_seeds
 from worldsim.sim.simulator import SimulatorConfig
 from worldsim.tracking import Tracker
@@ -38,6 +39,7 @@ from worldsim.training_state import load_training_state, save_training_state
 
 from . import preview
 from .ahead import Ahead, Source
+from .exemplars import clip_exemplars, record_exemplars
 from .interrupt import Interrupt
 from .profiling import write_profile
 from .recipes import HEADS, Recipe
@@ -187,6 +189,8 @@ class Run:
         save_checkpoint(world, trainer.ema.module_state(), config, info=info, dtype=torch.float16)
         if not (world / SEEDS_FILE).exists():
             write_file(world / SEEDS_FILE, encode_seeds(self._seeds()))
+        if self.recipe.exemplars and not (world / EXEMPLARS_FILE).exists():
+            write_file(world / EXEMPLARS_FILE, encode_exemplars(self._exemplars()))
         state = {
             "trainer": trainer.state_dict(), "source": self.source.state_dict(),
             "seconds": seconds, "recipe": to_json(self.recipe),
@@ -240,6 +244,17 @@ class Run:
             return clip_seeds(self.source, _SEEDS)
         engine = self.options.live or registry.GAME
         return record_seeds(engine, self.options.policy, count=_SEEDS, width=d.width, height=d.height)
+
+    def _exemplars(self) -> Exemplars:
+        d, count = self.recipe.model.denoiser, self.recipe.exemplars
+        size = (d.height, d.width)
+        kept = load_exemplars(find_world(self.options.init), size) if self.options.init else None
+        if kept is not None and self.options.data is None and self.options.live in (None, registry.GAME):
+            return kept
+        if self.options.data is not None:
+            return clip_exemplars(self.source, count)
+        engine = self.options.live or registry.GAME
+        return record_exemplars(engine, self.options.policy, count=count, width=d.width, height=d.height)
 
     def _clips(self) -> ClipBatch:
         batch, self._first_batch = self._first_batch, None  # type: ignore[assignment]

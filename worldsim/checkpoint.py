@@ -23,7 +23,7 @@ from worldsim.errors import CheckpointError, ConfigError, IntegrityError, Unsupp
 from worldsim.locate import CONFIG_FILE, no_checkpoint
 from worldsim.locate import find_world as find_world
 from worldsim.locate import shipped_worlds as shipped_worlds
-from worldsim.shards import Manifest, check_manifest, read_shards, write_shards
+from worldsim.shards import check_manifest, read_shards, write_shards
 from worldsim.strict import parse_json
 from worldsim.training_state import load_training_state as load_training_state
 from worldsim.training_state import save_training_state as save_training_state
@@ -31,6 +31,8 @@ from worldsim.training_state import save_training_state as save_training_state
 FORMAT = "worldsim-checkpoint"
 VERSION = 1
 STEM = "weights"
+EXEMPLARS_FILE = "exemplars.npz"
+"""Views that a world's invention begins from, see `sim.exemplars`."""
 CONFIG_LIMIT = 2**20
 _ATTEMPTS = 100
 
@@ -95,7 +97,7 @@ def save_checkpoint(
         write_file(fresh / CONFIG_FILE, _encode(values))
         if target.is_dir():
             carry_over(target, fresh, skip=f"{STEM}-*.safetensors")
-    return _hash(values["config"], values["shards"])
+    return _hash(values, target)
 
 
 def load_checkpoint(folder: str | Path) -> Checkpoint:
@@ -118,13 +120,16 @@ def load_checkpoint(folder: str | Path) -> Checkpoint:
                 continue  # a trainer replaced the folder while we read it
             raise
         break
-    return Checkpoint(tensors, values["config"], values["info"], _hash(values["config"], values["shards"]))
+    return Checkpoint(tensors, values["config"], values["info"], _hash(values, source))
 
 
 def world_hash(folder: str | Path) -> str:
-    """The identity of a checkpoint: sha256 (hex) over its model configuration and its shards' hashes."""
-    _, values = _read_config(Path(folder))
-    return _hash(values["config"], values["shards"])
+    """The identity of a checkpoint: sha256 (hex) over its model configuration and its shards' hashes.
+
+    What else decides what it generates, the exemplars of a world, is part of it.
+    """
+    source, values = _read_config(Path(folder))
+    return _hash(values, source)
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -222,6 +227,9 @@ def _encode(values: dict[str, Any]) -> bytes:
     return data
 
 
-def _hash(config: dict[str, Any], shards: Manifest) -> str:
-    facts = [VERSION, config, {name: entry["sha256"] for name, entry in shards.items()}]
+def _hash(values: dict[str, Any], folder: Path) -> str:
+    facts = [VERSION, values["config"], {name: entry["sha256"] for name, entry in values["shards"].items()}]
+    exemplars = folder / EXEMPLARS_FILE
+    if exemplars.is_file():
+        facts.append(hashlib.sha256(exemplars.read_bytes()).hexdigest())
     return hashlib.sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

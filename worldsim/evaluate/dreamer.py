@@ -57,7 +57,7 @@ class WorldDreamer:
     """
 
     def __init__(self, world: World, config: SimulatorConfig | None = None) -> None:
-        self.simulator = Simulator(world.model, config)
+        self.simulator = Simulator(world.model, config, exemplars=world.exemplars)
         lower_precision(world.model, self.simulator.dtype)
         self.name = world.name
         self.size = (self.simulator.height, self.simulator.width)

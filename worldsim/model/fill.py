@@ -56,6 +56,13 @@ def composite(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     return out, seen
 
 
+def gaps(known: Tensor) -> Tensor:
+    """Bool `[B, 1, H, W]`: not known, nor most of what is around; outside the picture lies nothing."""
+    near = F.avg_pool2d(known, (1, _WINDOW), 1, (0, _WINDOW // 2))
+    near = F.avg_pool2d(near, (_WINDOW, 1), 1, (_WINDOW // 2, 0))
+    return (known < 0.5) & (near < 0.5)
+
+
 def go_on(
     pixels: Tensor, known: Tensor, pitch: Tensor, last: Tensor, has_last: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -72,10 +79,7 @@ def go_on(
         The pixels with gaps begun, and 1 where they are known or begun. Things keep their distance
         from the eye to the side; from above they come nearer, as level ground does.
     """
-    # A gap is large where less than half of the surroundings is known; outside lies nothing.
-    near = F.avg_pool2d(known, (1, _WINDOW), 1, (0, _WINDOW // 2))
-    near = F.avg_pool2d(near, (_WINDOW, 1), 1, (_WINDOW // 2, 0))
-    gap = (known < 0.5) & (near < 0.5)
+    gap = gaps(known)
     if pixels.device.type != "cpu":  # to ask whether there is a gap would wait for all that is under way
         return copy_torch(pixels, known, gap, pitch, last, has_last)
     if not bool(gap.any()):

@@ -14,6 +14,9 @@ from worldsim.model.camera import relative_pose, rotate, tangents
 
 GRID = (12, 20)
 """Rows and columns of the coarse view."""
+CELLS = GRID[0] * GRID[1]
+_AHEAD = 0.05
+_SAME_SURFACE = 0.7  # octaves of depth: cells are large
 
 
 def shrink_depth(depth: Tensor) -> Tensor:
@@ -37,6 +40,31 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
     Returns:
         Bool `[B, N, 240]`.
     """
+    cells, _, inside = _land(depth, source, target, aspect)
+    seen = torch.zeros(*cells.shape[:2], CELLS + 1, dtype=torch.bool, device=depth.device)
+    return seen.scatter_(2, torch.where(inside, cells, CELLS), True)[:, :, :-1]
+
+
+def magnification(depth: Tensor, source: Tensor, target: Tensor, aspect: float, now: Tensor) -> Tensor:
+    """How many times larger than in the candidate that shows it best each cell of the view is: `[B, 240]`, at least 0.
+
+    Args:
+        depth, source, target, aspect: as for `coverage`.
+        now: `[B, 240]` z-depth in blocks of the view's cells; what lies elsewhere is hidden, or hides.
+
+    Returns:
+        Infinite where no candidate shows the cell.
+    """
+    cells, z, inside = _land(depth, source, target, aspect)
+    here = now.gather(1, cells.flatten(1)).view_as(z)
+    inside &= (torch.log2(z.clamp(min=_AHEAD)) - torch.log2(here.clamp(min=_AHEAD))).abs() < _SAME_SURFACE
+    larger = torch.where(inside, depth.flatten(2) / z.clamp(min=_AHEAD), torch.inf).flatten(1)
+    best = torch.full_like(now, torch.inf)
+    return best.scatter_reduce_(1, cells.flatten(1), larger, "amin")
+
+
+def _land(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the candidates' points come to lie: the cell, the depth, and whether it is in view, each `[B, N, 240]`."""
     batch, count = depth.shape[:2]
     rows, columns = GRID
     tan_x, tan_y = tangents(rows, rows)[0] * aspect, tangents(rows, rows)[1]
@@ -48,14 +76,12 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
     points = rotate(rotation, rays * depth.reshape(batch, count, 1, -1))
     points = points + translation[..., None]
     z = points[:, :, 2]
-    ahead = z > 0.05
+    ahead = z > _AHEAD
     safe_z = torch.where(ahead, z, torch.ones_like(z))
     u = ((points[:, :, 0] / safe_z / tan_x + 1) * columns / 2).floor().long()
     v = ((points[:, :, 1] / safe_z / tan_y + 1) * rows / 2).floor().long()
     inside = ahead & (u >= 0) & (u < columns) & (v >= 0) & (v < rows)
-    cells = torch.where(inside, v * columns + u, torch.full_like(u, rows * columns))
-    seen = torch.zeros(batch, count, rows * columns + 1, dtype=torch.bool, device=depth.device)
-    return seen.scatter_(2, cells, True)[:, :, :-1]
+    return torch.where(inside, v * columns + u, torch.zeros_like(u)), z, inside
 
 
 def retrieve(

@@ -107,6 +107,7 @@ class WorldModel(nn.Module):
         actions: Tensor,
         caption: Tensor | None = None,
         held: Held | None = None,
+        view: View | None = None,
     ) -> Inputs:
         """Bring references into the view from `pose` `[B, 5]`: what the denoiser is given beside the noise.
 
@@ -114,8 +115,9 @@ class WorldModel(nn.Module):
             step: `[B, 3]` the eye's step that led here, (right, up, forward) in blocks.
             actions: `[B, K, 25]` newest first.
             caption: `[B, 384]` or None.
+            view: the references in that view, where they have been brought there already.
         """
-        view = look(references, pose, self.usable, self.config.denoiser.compensation)
+        view = view or look(references, pose, self.usable, self.config.denoiser.compensation)
         motion = torch.cat([_angle(pose[:, 4]), step * 4], 1)
         if caption is None:
             caption = pose.new_zeros(len(pose), self.config.denoiser.caption_size)

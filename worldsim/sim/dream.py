@@ -43,7 +43,7 @@ class Dream:
     seeds: Seeds | None
     name: str
     hash: str
-    """sha256 of configuration and weights."""
+    """sha256 of configuration, weights and exemplars, see `World`."""
     prompt: str = ""
 
     @property
@@ -138,7 +138,7 @@ def open_dream(
     settings = SimulatorConfig(precision=precision, backend=backend)
     if steps is not None:
         settings = replace(settings, steps=steps)
-    simulator = Simulator(loaded.model, settings, loaded.seeds)
+    simulator = Simulator(loaded.model, settings, loaded.seeds, loaded.exemplars)
     lower_precision(loaded.model, simulator.dtype)
     return Dream(simulator, loaded.seeds, loaded.name, loaded.hash, prompt)
 

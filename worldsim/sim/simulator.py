@@ -21,17 +21,18 @@ from torch import Tensor
 from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.model.camera import from_yaw_frame, to_yaw_frame, turn
 from worldsim.model.denoiser import Prediction
-from worldsim.model.grounding import SHRINK, grounding, shrink
+from worldsim.model.grounding import SHRINK, shrink
 from worldsim.model.noise import frame_noise, schedule
-from worldsim.model.references import References
-from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.sampler import SAMPLERS
 from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
+from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.imagination import Imagination, revealed, united
 from worldsim.sim.network import Backend, Eager, Network, open_network
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
+from worldsim.sim.sight import Chosen, Sight, choose, gather, joined, row, see
 from worldsim.sim.state import KeyFrame, Memory, WorldState, without_events
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
@@ -65,6 +66,8 @@ class SimulatorConfig:
     """bfloat16 where the processor multiplies it fast, float32 elsewhere."""
     backend: Backend = "eager"
     """What runs the denoiser, see `network`; other than eager it may differ in the last bits."""
+    imagine: bool = True
+    """Put exemplars where nothing is known, if the world has any."""
     key_distance: float = 0.5
     """Blocks moved since the last remembered frame that make the next one worth remembering."""
     key_angle: float = 10.0
@@ -76,10 +79,15 @@ class Simulator:
 
     Args:
         seeds: moments to draw frames from for backends that are made from such.
+        exemplars: what invention begins from; None: from the network alone.
     """
 
     def __init__(
-        self, model: WorldModel, config: SimulatorConfig | None = None, seeds: Seeds | None = None
+        self,
+        model: WorldModel,
+        config: SimulatorConfig | None = None,
+        seeds: Seeds | None = None,
+        exemplars: Exemplars | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.config = config or SimulatorConfig()
@@ -87,6 +95,9 @@ class Simulator:
         self.dtype = choose_precision(self.config.precision, self.device)
         d = model.config.denoiser
         self.height, self.width, self.slots, self.history = d.height, d.width, d.references, d.action_history
+        self.imagination = (
+            Imagination(exemplars, self.model.usable) if exemplars and self.config.imagine else None
+        )
         self.network: Network = Eager(self.model.denoiser)
         self.network = open_network(
             self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype,
@@ -145,10 +156,12 @@ class Simulator:
             in `failed`; the others are not touched by that.
         """
         shifted, step, offset, pose = self._tread(worlds, actions)
-        references, known = self._references(worlds, pose)
-        ground = grounding(references, known, pose.to(self.device), self.model.usable)
-        prediction = self._draw(worlds, references, pose, step, shifted)
-        return self._advance(worlds, prediction, pose, offset, shifted, ground)
+        chosen = choose(worlds, pose, self.slots, self.width / self.height)
+        sight = see(self.model, worlds, chosen, pose, self.config.trust)
+        if self.imagination is not None:
+            worlds, sight = self._imagine(self.imagination, worlds, chosen, pose, sight)
+        prediction = self._draw(worlds, sight, pose, step, shifted)
+        return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
 
     @torch.inference_mode()
     def walk(self, worlds: Sequence[WorldState], actions: Tensor) -> list[WorldState]:
@@ -178,10 +191,31 @@ class Simulator:
         offset = from_yaw_frame(step, pose[:, 3])
         return shifted, step, offset, torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
 
+    def _imagine(
+        self,
+        imagination: Imagination,
+        worlds: Sequence[WorldState],
+        chosen: Chosen,
+        pose: Tensor,
+        sight: Sight,
+    ) -> tuple[list[WorldState], Sight]:
+        """The worlds with what is thought of where they know nothing, each by itself, and what is seen then."""
+        after, rows = list(worlds), [row(sight, i) for i in range(len(worlds))]
+        for i, world in enumerate(worlds):
+            idea = imagination.idea(world, pose[i], rows[i])
+            if idea is None:
+                continue
+            after[i] = replace(world, memory=world.memory.add(idea.key, self.config.memory))
+            slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: self.slots]]
+            seen = see(self.model, [after[i]], slots, pose[i : i + 1], self.config.trust)
+            rows[i] = revealed(seen, idea.worn)
+        sight = joined(rows)
+        return after, replace(sight, view=united(sight.view, sight.imagined))
+
     def _draw(
         self,
         worlds: Sequence[WorldState],
-        references: References,
+        sight: Sight,
         pose: Tensor,
         step: Tensor,
         actions: Tensor,
@@ -191,9 +225,10 @@ class Simulator:
         with self._autocast():
             context = self.network.context(
                 self.model.inputs(
-                    references, pose.to(device), step.to(device), actions.to(device), self._captions(worlds)
+                    sight.references, pose.to(device), step.to(device), actions.to(device),
+                    self._captions(worlds), view=sight.view,
                 )
-            )
+            )  # fmt: skip
 
             def denoise(x: Tensor, level: Tensor, size: Tensor) -> Tensor:
                 prediction = self.network.denoise(
@@ -233,50 +268,6 @@ class Simulator:
         )
         eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
         return sense(frames, eye, yaw, self.model.usable)
-
-    def _references(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[References, Tensor]:
-        """What to look at from `pose` `[B, 5]`, and how far it is given: `[B, R, 1, H / 2, W / 2]` in [0, 1]."""
-        chosen = self._choose(worlds, pose)
-        flat = [key for row in chosen for key in row]
-        frames, depth = self._stack([key or worlds[0].newest for key in flat])
-        shape = (len(worlds), self.slots)
-        valid = torch.tensor([key is not None for key in flat]).view(shape)
-        poses = torch.stack([(key or worlds[0].newest).pose for key in flat]).unflatten(0, shape)
-        ticks = [
-            float(key.tick - w.tick - 1) if key else 0.0 for w, row in zip(worlds, chosen) for key in row
-        ]
-        known = torch.stack([(key or worlds[0].newest).ground for key in flat]).float() / 255
-        references = References(
-            frames=frames.unflatten(0, shape),
-            depth=depth.unflatten(0, shape),
-            pose=poses,
-            time=torch.tensor(ticks).view(shape),
-            noise_level=torch.full(shape, self.config.trust),
-            valid=valid,
-        ).to(self.device)
-        return references, known.unflatten(0, shape).unsqueeze(2)
-
-    def _choose(self, worlds: Sequence[WorldState], pose: Tensor) -> list[list[KeyFrame | None]]:
-        """Slot by slot: the newest two frames, then those that show most of the rest of the view."""
-        rows: list[list[KeyFrame | None]] = [
-            [w.recent[0], w.recent[1] if len(w.recent) > 1 else None][: self.slots] for w in worlds
-        ]
-        wanted, longest = self.slots - 2, max(len(w.memory.frames) for w in worlds)
-        if wanted < 1 or longest == 0:
-            return [row + [None] * (self.slots - len(row)) for row in rows]
-        coarse, poses, valid = (
-            torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
-        )
-        aspect = self.width / self.height
-        seen = coverage(coarse, poses, pose, aspect)
-        newest = shrink_depth(torch.stack([w.newest.depth for w in worlds]).cpu())
-        newest_pose = torch.stack([w.newest.pose for w in worlds])
-        already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
-        picked = retrieve(seen, already, valid, wanted).tolist()
-        return [
-            row + [w.memory.frames[i] if i >= 0 else None for i in picks]
-            for row, w, picks in zip(rows, worlds, picked)
-        ]
 
     def _advance(
         self,
@@ -366,7 +357,8 @@ class Simulator:
         held = Held(images, torch.ones_like(images[:, :1]))
         blank = KeyFrame(frame, torch.ones(frame.shape[:2], device=self.device), pose, 0, self._given(frame))
         world = state if state.recent else replace(state, recent=(blank,))
-        references, _ = self._references([world], pose[None])
+        chosen = choose([world], pose[None], self.slots, self.width / self.height)
+        references, _ = gather([world], chosen, self.config.trust, self.device)
         if not state.recent:
             references = replace(references, valid=torch.zeros_like(references.valid))
         with self._autocast():
@@ -390,10 +382,6 @@ class Simulator:
 
     def _captions(self, worlds: Sequence[WorldState]) -> Tensor:
         return torch.stack([w.caption for w in worlds]).to(self.device)
-
-    def _stack(self, keys: Sequence[KeyFrame]) -> tuple[Tensor, Tensor]:
-        frames = frames_to_float(torch.stack([k.frame for k in keys]))
-        return frames, torch.stack([k.depth.float() for k in keys]).unsqueeze(1)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)

@@ -117,6 +117,7 @@ def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
         "ground": _numpy([k.ground for k in keys]),
         "pose": _numpy([k.pose for k in keys]),
         "ticks": np.array([k.tick for k in keys], np.int64),
+        "imagined": np.array([k.imagined for k in keys], np.uint8),
         "actions": w.actions.cpu().numpy(),
         "past": w.past.cpu().numpy(),
         "caption": w.caption.cpu().numpy(),
@@ -137,13 +138,14 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
     frames = need_array(arrays, "frames", np.uint8, (count, height, width, 3))
     pose = need_array(arrays, "pose", np.float32, (count, 5))
     ticks = need_array(arrays, "ticks", np.int64, (count,))
+    made = need_array(arrays, "imagined", np.uint8, (count,))
     if count < recent:
         raise UsageError(f"state: frames: got {count}, expected at least {recent}")
     half = (height // SHRINK, width // SHRINK)
     ground = need_array(arrays, "ground", np.uint8, (count, *half))
     keys = tuple(
-        KeyFrame(_tensor(f), _tensor(d), _tensor(p), int(t), _tensor(g))
-        for f, d, p, t, g in zip(frames, depth, pose, ticks, ground)
+        KeyFrame(_tensor(f), _tensor(d), _tensor(p), int(t), _tensor(g), bool(m))
+        for f, d, p, t, g, m in zip(frames, depth, pose, ticks, ground, made)
     )
     doubt = need_array(arrays, "uncertainty", np.float64, (2,))
     signals = need_array(arrays, "signals", np.float32, (None,)) if "signals" in arrays else None

@@ -28,6 +28,8 @@ class KeyFrame:
     """When it was drawn, counted from the start of the dream."""
     ground: Tensor
     """uint8 `[H / 2, W / 2]`: 255 where a pixel was given or follows from what was, 0 where it is invented."""
+    imagined: bool = False
+    """A place that was thought of (`imagination`), and was never shown as it is."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from worldsim.config import from_json
 from worldsim.errors import CheckpointError, UsageError
 from worldsim.locate import find_world
 from worldsim.model.world_model import WorldModel, WorldModelConfig
+from worldsim.sim.exemplars import Exemplars, load_exemplars
 from worldsim.sim.seeds import Seeds, load_seeds
 
 
@@ -23,9 +24,11 @@ class World:
     name: str
     """A shipped name, or the folder's."""
     hash: str
-    """sha256 of configuration and weights."""
+    """sha256 of configuration and weights, and of the exemplars if it has any."""
     model: WorldModel
     seeds: Seeds | None
+    exemplars: Exemplars | None = None
+    """What invention begins from; None if it has none."""
 
 
 def load_world(name_or_folder: str | Path, device: str | torch.device = "cpu") -> World:
@@ -50,7 +53,8 @@ def load_world(name_or_folder: str | Path, device: str | torch.device = "cpu") -
         model = model.to(device)
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device: got {str(device)!r}, which torch can't use here; try cpu") from error
-    return World(name, checkpoint.hash, model.eval(), seeds)
+    exemplars = load_exemplars(folder, (d.height, d.width))
+    return World(name, checkpoint.hash, model.eval(), seeds, exemplars)
 
 
 def lower_precision(model: WorldModel, dtype: torch.dtype) -> None:

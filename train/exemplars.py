@@ -1,0 +1,93 @@
+"""Views that a world's invention begins from, chosen so that a few hundred stand for all that was played."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim import registry
+from worldsim.data.episode import filled_depth
+from worldsim.model.camera import encode_depth
+from worldsim.model.tokenizer import frames_to_float
+from worldsim.sim.exemplars import Exemplars
+
+from .seeds import Sampler
+
+FIRST_WORLD = 1_500_000
+"""Seeds of the worlds that exemplars come from: above 1,000,000, where training goes, too."""
+_TICKS, _EVERY, _CROWD = 160, 20, 8
+_SKETCH = (6, 10)
+_CLOSEST = 1.2
+_ROUNDS = 12
+
+
+def record_exemplars(engine: str, policy: str, *, count: int, width: int, height: int) -> Exemplars:
+    """Play many worlds and keep `count` views of them that differ."""
+    game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
+    player = registry.resolve(registry.POLICIES, policy, "policy")(0)
+    views: list[tuple[NDArray[np.uint8], NDArray[np.float16], float]] = []
+    seed = FIRST_WORLD
+    while len(views) < _CROWD * count:
+        game.reset(seed)
+        player.reset(seed)
+        for tick in range(_TICKS):
+            game.step(player.act(game.state()))
+            # No half-broken blocks: their cracks would be part of every place that is thought of.
+            if tick % _EVERY == _EVERY - 1 and game.state()["break_progress"] == 0:
+                frame, depth, _ids = game.render_buffers()
+                views.append((frame, depth.astype(np.float16), float(game.state()["pose"][4])))
+        seed += 1
+    frames, depths, pitches = zip(*views)
+    return choose(Exemplars(np.stack(frames), np.stack(depths), np.array(pitches, np.float32)), count)
+
+
+def clip_exemplars(source: Sampler, count: int) -> Exemplars:
+    """Keep `count` views that differ of clips with poses; where there is no depth, all is far away."""
+    frames, depths, pitches = [], [], []
+    while sum(map(len, frames)) < _CROWD * count:
+        batch = source.sample()
+        assert batch.pose is not None
+        frames.append(batch.frames[:, -1])
+        depths.append(filled_depth(batch)[:, -1].astype(np.float16))
+        pitches.append(batch.pose[:, -1, 4].astype(np.float32))
+    return choose(Exemplars(np.concatenate(frames), np.concatenate(depths), np.concatenate(pitches)), count)
+
+
+def choose(crowd: Exemplars, count: int) -> Exemplars:
+    """The views nearest to the centres of `count` clusters (k-means of tiny pictures with depth); the same every time.
+
+    Views with a surface right before the eyes show nothing but that and are left out.
+    """
+    open_ = np.median(crowd.depth[:, ::4, ::4], axis=(1, 2)) > _CLOSEST
+    index = np.flatnonzero(open_ if open_.sum() >= count else np.ones_like(open_))
+    sketches = _sketches(crowd, index)
+    picked = index[_central(sketches, min(count, len(index)))]
+    return Exemplars(crowd.frames[picked], crowd.depth[picked], crowd.pitch[picked])
+
+
+def _sketches(crowd: Exemplars, index: NDArray[np.int64]) -> Tensor:
+    """`[M, F]` tiny pictures with depth codes and the pitch."""
+    parts = []
+    for rows in np.array_split(index, max(1, len(index) // 256)):
+        frames = frames_to_float(torch.from_numpy(crowd.frames[rows]))
+        depth = encode_depth(torch.from_numpy(crowd.depth[rows]).float())[:, None]
+        small = F.adaptive_avg_pool2d(torch.cat([frames, depth], 1), _SKETCH).flatten(1)
+        parts.append(torch.cat([small, torch.from_numpy(crowd.pitch[rows])[:, None] / 30], 1))
+    return torch.cat(parts)
+
+
+def _central(points: Tensor, count: int) -> NDArray[np.int64]:
+    """Indices of the points nearest to the centres that Lloyd's algorithm finds."""
+    generator = torch.Generator().manual_seed(0)
+    centres = points[torch.randperm(len(points), generator=generator)[:count]].clone()
+    for _ in range(_ROUNDS):
+        nearest = torch.cdist(points, centres).argmin(1)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        sizes = torch.bincount(nearest, minlength=count)[:, None]
+        centres = torch.where(sizes > 0, sums / sizes.clamp(min=1), centres)
+    distance = torch.cdist(points, centres)
+    picked: NDArray[np.int64] = np.unique(distance.argmin(0).numpy())
+    return picked

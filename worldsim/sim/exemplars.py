@@ -1,0 +1,96 @@
+"""Exemplars: views of the training footage, kept beside the weights, that invention begins from.
+
+Where a dream comes to a place that nothing given shows, the network alone can only answer with the
+mean of all that might be there. An exemplar that goes on from what is known is one such place
+(`worldsim.sim.imagination`): retrieval-augmented generation (Blattmann et al. 2022), and scene
+completion from many photographs (Hays and Efros 2007).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldsim.checkpoint import EXEMPLARS_FILE
+from worldsim.errors import CheckpointError
+
+_SIZE_LIMIT = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Exemplars:
+    """N single views, each from somewhere else."""
+
+    frames: NDArray[np.uint8]
+    """`[N, H, W, 3]`."""
+    depth: NDArray[np.float16]
+    """`[N, H, W]` z-depth in blocks."""
+    pitch: NDArray[np.float32]
+    """`[N]` degrees, positive down."""
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def encode_exemplars(exemplars: Exemplars) -> bytes:
+    """The bytes of an exemplars file: differences along a row, which compress to half of what values do."""
+    buffer = io.BytesIO()
+    bits = exemplars.depth.view(np.uint16)
+    np.savez_compressed(
+        buffer,
+        frames=_differences(exemplars.frames, axis=2),
+        depth_low=_differences((bits & 255).astype(np.uint8), axis=2),
+        depth_high=_differences((bits >> 8).astype(np.uint8), axis=2),
+        pitch=exemplars.pitch,
+    )
+    return buffer.getvalue()
+
+
+def load_exemplars(folder: Path, size: tuple[int, int]) -> Exemplars | None:
+    """Read the exemplars that lie beside a world's weights; None if there are none.
+
+    Args:
+        size: (height, width) of the world's frames.
+
+    Raises:
+        CheckpointError: the file is damaged, or of another size.
+    """
+    path = folder / EXEMPLARS_FILE
+    if not path.is_file():
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size_told = sum(entry.file_size for entry in archive.infolist())
+        if size_told > _SIZE_LIMIT:
+            raise CheckpointError(f"{path}: holds {size_told} bytes, expected at most {_SIZE_LIMIT}")
+        with np.load(path, allow_pickle=False) as arrays:
+            frames, low, high, pitch = (
+                arrays[name] for name in ("frames", "depth_low", "depth_high", "pitch")
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: can't be read ({error}); copy the world again") from error
+    count = len(frames)
+    fits = frames.dtype == low.dtype == high.dtype == np.uint8 and pitch.dtype == np.float32
+    shapes = frames.shape == (count, *size, 3) and low.shape == high.shape == (count, *size)
+    if not fits or not shapes or pitch.shape != (count,) or count == 0:
+        raise CheckpointError(
+            f"{path}: got frames {frames.shape}, expected [N, {size[0]}, {size[1]}, 3] and depth and pitch to them; "
+            "copy the world again"
+        )
+    bits = _sums(low, axis=2).astype(np.uint16) | (_sums(high, axis=2).astype(np.uint16) << 8)
+    depth = np.nan_to_num(bits.view(np.float16), nan=1.0)
+    return Exemplars(_sums(frames, axis=2), depth, np.nan_to_num(pitch))
+
+
+def _differences(values: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
+    """Each value less the one before it, modulo 256 (PNG's "Sub" filter)."""
+    return np.diff(values, axis=axis, prepend=np.uint8(0)).astype(np.uint8)
+
+
+def _sums(values: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
+    return np.cumsum(values, axis=axis, dtype=np.uint8)

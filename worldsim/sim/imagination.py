@@ -1,0 +1,231 @@
+"""Imagination: what a dream takes to be where nothing given tells.
+
+A view that is largely unknown, or that shows things invented from afar and now near, is answered
+by a place: the exemplar whose picture and depth go on best from what is known. It is put into the
+world as a memory of something that never was, with a pose of its own, so that it stays where it is
+when the player turns, has a shape to walk on and is seen from other sides like all that is
+remembered. Its grounding is 0: `info["uncertainty"]` and `info["invented"]` say that it is a guess.
+
+    imagination = Imagination(exemplars, model.usable)
+    idea = imagination.idea(world, pose, sight)         # None, most of the time
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.camera import NEAR, decode_depth, encode_depth, relative_pose, rotate, tangents
+from worldsim.model.fill import composite, gaps
+from worldsim.model.grounding import SHRINK
+from worldsim.model.noise import frame_noise
+from worldsim.model.references import View
+from worldsim.model.retrieval import GRID, magnification
+from worldsim.model.tokenizer import frames_to_float
+from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.sight import Sight
+from worldsim.sim.state import KeyFrame, WorldState
+
+TURNS = (-70.0, -45.0, -20.0, 0.0, 20.0, 45.0, 70.0)
+"""Degrees from the view to where an exemplar may be put."""
+UNKNOWN = 0.12
+"""Share of the view that has to be unknown for an idea."""
+UNCLEAR = 0.4
+"""Share that has to be unknown or worn."""
+REST, LONG_REST = 6, 15
+"""Ticks after an idea before the next one, for what is unknown and for what is worn."""
+WORN = 2.5
+"""How many times larger than it was imagined a thing has to be seen for something finer to take its place."""
+_GIVEN = 0.5  # grounding above which what is seen follows from what was given, and is not replaced
+_PITCH = 25.0
+_FIT = (
+    0.3  # error of colours plus that of depth codes above which an exemplar doesn't go on from what is known
+)
+_COVER = 0.4
+_BOTH = 12  # cells by which it is judged, at least
+_CHANCE = 0.015
+_STREAM = 0x1DEA_1DEA_1DEA_1DEA
+_SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
+
+
+@dataclass(frozen=True)
+class Idea:
+    """A place that was thought of."""
+
+    key: KeyFrame
+    worn: Tensor
+    """`[1, 1, H, W]` bool: where it takes the place of what was invented before."""
+
+
+class Imagination:
+    """Thinks of places; holds exemplars and no state. Which one of several that fit is the world's noise's choice.
+
+    Args:
+        usable: `[H, W]` bool, False over the HUD.
+    """
+
+    def __init__(self, exemplars: Exemplars, usable: Tensor) -> None:
+        self.device = usable.device
+        self.frames, self.depth = torch.from_numpy(exemplars.frames), torch.from_numpy(exemplars.depth)
+        self.pitch = torch.from_numpy(exemplars.pitch)
+        self.usable = usable.float()[None, None].cpu()
+        self.seen = self._shrunk(self.usable) > 0.5
+        self.coarse = torch.cat(
+            [
+                self._coarse(frames_to_float(f), encode_depth(d.float())[:, None])
+                for f, d in zip(self.frames.split(64), self.depth.split(64))
+            ]
+        )
+
+    def idea(self, world: WorldState, pose: Tensor, sight: Sight) -> Idea | None:
+        """What may lie in the view of one world from `pose` `[5]`, or None: as a rule there is no need, or no time.
+
+        Args:
+            sight: a batch of one.
+        """
+        idle = world.tick - max((k.tick for k in world.memory.frames if k.imagined), default=-LONG_REST)
+        if idle < REST or float((sight.ground < _GIVEN).float().mean()) < UNKNOWN:
+            return None
+        known, view, unknown = self._known(sight)
+        worn, invented = self._worn(world, pose, sight, view)
+        worn = worn & ~unknown & (idle >= LONG_REST)
+        cells = self.seen.sum()
+        if unknown.sum() < UNKNOWN * cells and (unknown | worn).sum() < UNCLEAR * cells:
+            return None
+        found = self._fitting(world, pose, view, known, unknown, worn)
+        if found is None:
+            return None
+        index, yaw = found
+        placed = torch.cat([pose[:3], yaw[None], self.pitch[index : index + 1]])
+        height, width = self.usable.shape[-2:]
+        nothing = torch.zeros(height // SHRINK, width // SHRINK, dtype=torch.uint8, device=self.device)
+        frame, depth = self.frames[index].to(self.device), self.depth[index].to(self.device)
+        key = KeyFrame(frame, depth, placed, world.tick, nothing, imagined=True)
+        # One place at a time: a patchwork of two is neither.
+        where = F.interpolate((invented & worn.any()).float(), (height, width), mode="nearest") > 0.5
+        return Idea(key, where.to(self.device))
+
+    def _known(self, sight: Sight) -> tuple[Tensor, Tensor, Tensor]:
+        """Cells that are known (bool), what they show `[1, 4, 12, 20]`, and cells that are not known."""
+        view = sight.view
+        layers = torch.cat([view.warped, encode_depth(view.depth) * view.known], 2).cpu()
+        pixels, mask = composite(layers, view.known.cpu())
+        mask = mask * self.usable
+        share = self._shrunk(mask)
+        shown = self._shrunk(pixels * mask) / share.clamp(min=1e-3)
+        share = share / self._shrunk(self.usable).clamp(min=1e-3)
+        return (share > 0.6) & self.seen, shown, (share < 0.5) & self.seen
+
+    def _worn(self, world: WorldState, pose: Tensor, sight: Sight, view: Tensor) -> tuple[Tensor, Tensor]:
+        """Cells that show what was invented larger than it was imagined, and all that show what was invented."""
+        invented = (self._shrunk((sight.ground.cpu() < _GIVEN).float()) > 0.5) & self.seen
+        made = [i for i, key in enumerate(world.memory.frames) if key.imagined]
+        coarse, poses = world.memory.coarse, world.memory.poses
+        if not made or coarse is None or poses is None:
+            return invented, invented
+        now = decode_depth(view[:, 3]).flatten(1)
+        height, width = self.usable.shape[-2:]
+        larger = magnification(coarse[None, made], poses[None, made], pose[None], width / height, now)
+        return invented & (larger.view(1, 1, *GRID) > WORN), invented
+
+    def _fitting(
+        self, world: WorldState, pose: Tensor, view: Tensor, known: Tensor, unknown: Tensor, worn: Tensor
+    ) -> tuple[int, Tensor] | None:
+        """An exemplar that shows what is wanted and goes on from what is known, and the yaw it is put at."""
+        near = ((self.pitch - pose[4]).abs() < _PITCH).nonzero()[:, 0]
+        if len(near) == 0:
+            return None
+        yaw = pose[3] + torch.tensor(TURNS)
+        index, yaw = near.repeat(len(TURNS)), yaw.repeat_interleave(len(near))
+        shown, inside = self._placed(pose, index, yaw)
+        both, wanted = inside & known, unknown | worn
+        off = (shown - view).abs()
+        # Of what is worn the colour is to stay; its depth was a guess, too, and a worse one.
+        error = (off[:, :3].mean(1, keepdim=True) + off[:, 3:] * ~worn) * both
+        judged = both.sum((1, 2, 3))
+        error = error.sum((1, 2, 3)) / judged.clamp(min=1)
+        # Where hardly anything is known, anything may be: all are equally far off.
+        error = torch.where(judged >= _BOTH, error, _FIT)
+        cover = (inside & wanted).sum((1, 2, 3)) / wanted.sum()
+        chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(index),))
+        score = error + 0.5 * (1 - cover) + _CHANCE * chance
+        best = int(score.masked_fill((error > _FIT) | (cover < _COVER), torch.inf).argmin())
+        if error[best] > _FIT or cover[best] < _COVER:
+            return None
+        return int(index[best]), yaw[best]
+
+    def _placed(self, pose: Tensor, index: Tensor, yaw: Tensor) -> tuple[Tensor, Tensor]:
+        """Exemplars as they would be seen from `pose`, put to the same place at `yaw` `[N]`: `[N, 4, 12, 20]`."""
+        there = torch.cat([pose[:3].expand(len(index), 3), yaw[:, None], self.pitch[index, None]], 1)
+        rotation, _ = relative_pose(pose.expand(len(index), 5), there)
+        rows, columns = GRID
+        tan_x, tan_y = tangents(*self.usable.shape[-2:])
+        x = ((torch.arange(columns) + 0.5) / columns * 2 - 1) * tan_x
+        y = ((torch.arange(rows) + 0.5) / rows * 2 - 1) * tan_y
+        grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+        rays = torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).reshape(1, 3, -1)
+        turned = rotate(rotation, rays.expand(len(index), -1, -1))
+        z = turned[:, 2].clamp(min=NEAR)
+        place = torch.stack([turned[:, 0] / z / tan_x, turned[:, 1] / z / tan_y], -1).unflatten(1, GRID)
+        picture = torch.cat([self.coarse, self.seen.float().expand(len(self.coarse), -1, -1, -1)], 1)
+        shown = F.grid_sample(picture[index], place, mode="nearest", align_corners=False)
+        inside = (turned[:, 2] > NEAR).unflatten(1, (1, *GRID)) & (shown[:, 4:] > 0.5)
+        return shown[:, :4], inside
+
+    def _coarse(self, frames: Tensor, codes: Tensor) -> Tensor:
+        share = self._shrunk(self.usable).clamp(min=1e-3)
+        return self._shrunk(torch.cat([frames, codes], 1) * self.usable) / share
+
+    @staticmethod
+    def _shrunk(pixels: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(pixels, GRID)
+
+
+def revealed(sight: Sight, worn: Tensor) -> Sight:
+    """The sight with what was invented before forgotten where `worn` `[B, 1, H, W]` and something new is known."""
+    made = (sight.view.known * sight.imagined[:, :, None, None, None]).amax(1)
+    gone = worn & (made > 0.5)
+    known = sight.view.known.clone()
+    known[:, :2] *= ~gone[:, None]
+    return replace(sight, view=replace(sight.view, known=known), ground=torch.where(gone, 0.0, sight.ground))
+
+
+def united(view: View, imagined: Tensor) -> View:
+    """The view with what is imagined taken for seen, in the newest frame, and drawn from the place that was thought of.
+
+    A dream that looks at its own last frame alone blurs what is there a little more with every tick.
+
+    Args:
+        imagined: `[B, R]` bool.
+    """
+    if not bool(imagined.any()):
+        return view
+    warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
+    seen = (view.known * ~imagined[:, :, None, None, None]).amax(1)
+    # Small holes are cracks in a surface, and what is imagined lies behind it; lone pixels are no surface.
+    gap = gaps(seen) | (F.avg_pool2d(seen, _CRUMB, 1, _CRUMB // 2) < 0.5)
+    for slot in range(1, warped.shape[1]):
+        shown = view.known[:, slot] * imagined[:, slot, None, None, None]
+        same = _agree(
+            warped[:, 0], depth[:, 0], known[:, 0], view.warped[:, slot], view.depth[:, slot], shown
+        )
+        taken = (shown > 0.5) & (gap | same)
+        gap = gap & ~taken
+        warped[:, 0] = torch.where(taken, view.warped[:, slot], warped[:, 0])
+        depth[:, 0] = torch.where(taken, view.depth[:, slot], depth[:, 0])
+        known[:, 0] = torch.where(taken, 1.0, known[:, 0])
+    return replace(view, warped=warped, depth=depth, known=known)
+
+
+def _agree(
+    a: Tensor, a_depth: Tensor, a_known: Tensor, b: Tensor, b_depth: Tensor, b_known: Tensor
+) -> Tensor:
+    """Bool `[B, 1, H, W]`: two pictures show the same surface there, sharp or not."""
+    both = a_known * b_known
+    share = F.avg_pool2d(both, _PATCH).clamp(min=1e-3)
+    off = (F.avg_pool2d((a - b) * both, _PATCH) / share).abs().mean(1, keepdim=True)
+    same = F.interpolate((off < _SAME_COLOUR).float(), a.shape[-2:], mode="nearest") > 0.5
+    return same & (both > 0.5) & ((encode_depth(a_depth) - encode_depth(b_depth)).abs() < _SAME_DEPTH)

@@ -1,0 +1,120 @@
+"""What a dream's player can see from where an action leads, before the network has drawn anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from worldsim.model.grounding import grounding
+from worldsim.model.references import References, View, look
+from worldsim.model.retrieval import coverage, retrieve, shrink_depth
+from worldsim.model.tokenizer import frames_to_float
+from worldsim.model.world_model import WorldModel
+from worldsim.sim.state import KeyFrame, WorldState
+
+T = TypeVar("T", References, View)
+Chosen = list[list[KeyFrame | None]]
+"""For each world the frames to look at, slot by slot; None for an empty slot."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Remembered frames brought into the view of B worlds."""
+
+    references: References
+    imagined: Tensor
+    """`[B, R]` bool: the frame never was, see `imagination`."""
+    view: View
+    ground: Tensor
+    """`[B, 1, H, W]` in [0, 1]: how far the view follows from what was given."""
+
+
+def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float) -> Chosen:
+    """The newest two frames, then those that show most of the rest of the view from `pose` `[B, 5]`."""
+    rows: Chosen = [[w.recent[0], w.recent[1] if len(w.recent) > 1 else None][:slots] for w in worlds]
+    wanted, longest = slots - 2, max(len(w.memory.frames) for w in worlds)
+    if wanted < 1 or longest == 0:
+        return [row + [None] * (slots - len(row)) for row in rows]
+    coarse, poses, valid = (
+        torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
+    )
+    seen = coverage(coarse, poses, pose, aspect)
+    newest = shrink_depth(torch.stack([w.newest.depth for w in worlds]).cpu())
+    newest_pose = torch.stack([w.newest.pose for w in worlds])
+    already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
+    picked = retrieve(seen, already, valid, wanted).tolist()
+    return [
+        row + [w.memory.frames[i] if i >= 0 else None for i in picks]
+        for row, w, picks in zip(rows, worlds, picked)
+    ]
+
+
+def gather(
+    worlds: Sequence[WorldState], chosen: Chosen, trust: float, device: torch.device
+) -> tuple[References, Tensor]:
+    """The chosen frames as references, and how far each is given: `[B, R, 1, H / 2, W / 2]` in [0, 1].
+
+    Args:
+        trust: noise level that the model is told they carry.
+    """
+    flat = [key for row in chosen for key in row]
+    filled = [key or worlds[0].newest for key in flat]
+    shape = (len(worlds), len(chosen[0]))
+    ticks = [float(key.tick - w.tick - 1) if key else 0.0 for w, row in zip(worlds, chosen) for key in row]
+    known = torch.stack([key.ground for key in filled]).float() / 255
+    references = References(
+        frames=frames_to_float(torch.stack([key.frame for key in filled])).unflatten(0, shape),
+        depth=torch.stack([key.depth.float() for key in filled]).unsqueeze(1).unflatten(0, shape),
+        pose=torch.stack([key.pose for key in filled]).unflatten(0, shape),
+        time=torch.tensor(ticks).view(shape),
+        noise_level=torch.full(shape, trust),
+        valid=torch.tensor([key is not None for key in flat]).view(shape),
+    ).to(device)
+    return references, known.unflatten(0, shape).unsqueeze(2)
+
+
+def see(model: WorldModel, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, trust: float) -> Sight:
+    """Bring the chosen frames into the view from `pose` `[B, 5]`."""
+    device = model.usable.device
+    references, known = gather(worlds, chosen, trust, device)
+    pose = pose.to(device)
+    return Sight(
+        references=references,
+        imagined=torch.tensor([[key is not None and key.imagined for key in row] for row in chosen]).to(
+            device
+        ),
+        view=look(references, pose, model.usable, model.config.denoiser.compensation),
+        ground=grounding(references, known, pose, model.usable),
+    )
+
+
+def row(sight: Sight, i: int) -> Sight:
+    """What world `i` of a batch sees, as a batch of one."""
+    return Sight(
+        _picked(sight.references, i),
+        sight.imagined[i : i + 1],
+        _picked(sight.view, i),
+        sight.ground[i : i + 1],
+    )
+
+
+def joined(rows: Sequence[Sight]) -> Sight:
+    """Batches of one as one batch."""
+    return Sight(
+        _joined([r.references for r in rows]),
+        torch.cat([r.imagined for r in rows]),
+        _joined([r.view for r in rows]),
+        torch.cat([r.ground for r in rows]),
+    )
+
+
+def _picked(batch: T, i: int) -> T:
+    return type(batch)(**{f.name: getattr(batch, f.name)[i : i + 1] for f in fields(batch)})
+
+
+def _joined(rows: Sequence[T]) -> T:
+    return type(rows[0])(**{f.name: torch.cat([getattr(r, f.name) for r in rows]) for f in fields(rows[0])})
