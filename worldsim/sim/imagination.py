@@ -31,7 +31,7 @@ from worldsim.sim.state import KeyFrame, WorldState
 
 TURNS = (-70.0, -45.0, -20.0, 0.0, 20.0, 45.0, 70.0)
 """Degrees from the view to where an exemplar may be put."""
-UNKNOWN = 0.12
+UNKNOWN = 0.2
 """Share of the view that has to be unknown for an idea."""
 UNCLEAR = 0.4
 """Share that has to be unknown or worn."""
@@ -39,11 +39,9 @@ REST, LONG_REST = 6, 15
 """Ticks after an idea before the next one, for what is unknown and for what is worn."""
 WORN = 2.5
 """How many times larger than it was imagined a thing has to be seen for something finer to take its place."""
-_GIVEN = 0.5  # grounding above which what is seen follows from what was given, and is not replaced
+_GIVEN = 0.35  # grounding above which what is seen follows from what was given, and is not replaced
 _PITCH = 25.0
-_FIT = (
-    0.3  # error of colours plus that of depth codes above which an exemplar doesn't go on from what is known
-)
+_FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _COVER = 0.4
 _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
@@ -147,13 +145,14 @@ class Imagination:
         error = (off[:, :3].mean(1, keepdim=True) + off[:, 3:] * ~worn) * both
         judged = both.sum((1, 2, 3))
         error = error.sum((1, 2, 3)) / judged.clamp(min=1)
-        # Where hardly anything is known, anything may be: all are equally far off.
-        error = torch.where(judged >= _BOTH, error, _FIT)
+        # Where nothing much is known, anything may be.
+        error = torch.where(judged >= min(_BOTH, int(known.sum())), error, torch.inf)
         cover = (inside & wanted).sum((1, 2, 3)) / wanted.sum()
         chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(index),))
         score = error + 0.5 * (1 - cover) + _CHANCE * chance
-        best = int(score.masked_fill((error > _FIT) | (cover < _COVER), torch.inf).argmin())
-        if error[best] > _FIT or cover[best] < _COVER:
+        unfit = (error > _FIT) | (cover < _COVER)
+        best = int(score.masked_fill(unfit, torch.inf).argmin())
+        if unfit[best]:
             return None
         return int(index[best]), yaw[best]
 
@@ -206,7 +205,7 @@ def united(view: View, imagined: Tensor) -> View:
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
     seen = (view.known * ~imagined[:, :, None, None, None]).amax(1)
     # Small holes are cracks in a surface, and what is imagined lies behind it; lone pixels are no surface.
-    gap = gaps(seen) | (F.avg_pool2d(seen, _CRUMB, 1, _CRUMB // 2) < 0.5)
+    gap = gaps(seen) | (F.avg_pool2d(seen, _CRUMB, 1, _CRUMB // 2, count_include_pad=False) < 0.5)
     for slot in range(1, warped.shape[1]):
         shown = view.known[:, slot] * imagined[:, slot, None, None, None]
         same = _agree(

@@ -1,0 +1,227 @@
+"""Imagination: what a dream takes to be where nothing given tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from model_fakes import H, W, save_tiny_world, tiny_model
+from torch import Tensor
+from worldsim.train.exemplars import choose
+
+from worldsim.actions import CAMERA
+from worldsim.checkpoint import world_hash
+from worldsim.errors import CheckpointError
+from worldsim.model.references import View
+from worldsim.model.retrieval import GRID, magnification
+from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars, load_exemplars
+from worldsim.sim.imagination import REST, revealed, united
+from worldsim.sim.sight import Sight
+from worldsim.sim.simulator import Simulator, SimulatorConfig
+from worldsim.sim.snapshot import DreamState
+from worldsim.sim.state import KeyFrame, WorldState
+
+CONFIG = SimulatorConfig(precision="float32")
+GREY, GREYER, RED = (120, 120, 120), (126, 126, 126), (250, 0, 0)
+
+
+def walls(*colours: tuple[int, int, int], depth: float = 8.0) -> Exemplars:
+    """Flat walls seen head on, one of each colour."""
+    frames = np.stack([np.full((H, W, 3), colour, np.uint8) for colour in colours])
+    return Exemplars(
+        frames, np.full((len(colours), H, W), depth, np.float16), np.zeros(len(colours), np.float32)
+    )
+
+
+def begin(simulator: Simulator, seed: int = 0) -> WorldState:
+    """A player before a grey wall, eight blocks away."""
+    scene = walls(GREY)
+    return simulator.begin(
+        torch.from_numpy(scene.frames), seed=seed, depth=torch.from_numpy(scene.depth), pose=torch.zeros(1, 5)
+    )
+
+
+def turned(
+    simulator: Simulator, worlds: list[WorldState], degrees: float, ticks: int = 1
+) -> list[WorldState]:
+    actions = torch.zeros(len(worlds), 25)
+    actions[:, CAMERA.start + 1] = degrees
+    for _ in range(ticks):
+        worlds = simulator.step(worlds, actions)
+    return worlds
+
+
+def imagined(world: WorldState) -> list[KeyFrame]:
+    return [key for key in world.memory.frames if key.imagined]
+
+
+def colour(key: KeyFrame) -> list[int]:
+    return key.frame[0, 0].tolist()  # type: ignore[no-any-return]
+
+
+def test_a_turn_to_the_unknown_is_answered_by_the_place_that_goes_on_best() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(RED, GREYER))
+    world = turned(simulator, [begin(simulator)], 45.0)[0]
+    key = imagined(world)[0]
+    assert colour(key) == list(GREYER) and not key.ground.any(), "a guess, and told as one"
+    assert 0 < float(key.pose[3]) <= 115 and world.invented > 0.2
+    assert torch.equal(key.pose[:3], world.pose[:3]), "seen from where the player stands"
+
+
+def test_what_is_known_needs_no_imagination() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREYER))
+    assert not imagined(turned(simulator, [begin(simulator)], 0.0, 3)[0])
+
+
+def test_a_place_that_does_not_go_on_from_here_is_not_taken() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(RED))
+    assert not imagined(turned(simulator, [begin(simulator)], 45.0)[0])
+
+
+def test_it_can_be_turned_off_and_needs_exemplars() -> None:
+    for simulator in (
+        Simulator(tiny_model(), replace(CONFIG, imagine=False), exemplars=walls(GREYER)),
+        Simulator(tiny_model(), CONFIG),
+    ):
+        assert not imagined(turned(simulator, [begin(simulator)], 45.0)[0])
+
+
+def test_ideas_keep_their_distance_in_time() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREY, GREYER))
+    ticks = [key.tick for key in imagined(turned(simulator, [begin(simulator)], 30.0, 20)[0])]
+    assert len(ticks) > 1 and min(np.diff(ticks)) >= REST
+
+
+def test_which_of_several_places_is_the_noises_choice() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREY, (121, 120, 120)))
+    chosen = [
+        colour(imagined(turned(simulator, [begin(simulator, seed)], 45.0)[0])[0])[0] for seed in range(12)
+    ]
+    assert len(set(chosen)) == 2
+    again = [
+        colour(imagined(turned(simulator, [begin(simulator, seed)], 45.0)[0])[0])[0] for seed in range(12)
+    ]
+    assert chosen == again
+
+
+def test_each_world_of_a_batch_has_its_own_ideas() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREY, GREYER))
+    alone = [turned(simulator, [begin(simulator, seed)], 45.0)[0] for seed in range(3)]
+    together = turned(simulator, [begin(simulator, seed) for seed in range(3)], 45.0)
+    for a, b in zip(alone, together):
+        (one,), (other,) = imagined(a), imagined(b)
+        assert torch.equal(one.frame, other.frame)
+        assert torch.allclose(
+            one.pose, other.pose, atol=1e-4
+        )  # kernels differ with the batch in the last bits
+
+
+def test_an_idea_survives_a_snapshot() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREYER))
+    world = turned(simulator, [begin(simulator)], 45.0)[0]
+    state = DreamState(world, dict(np.random.default_rng(0).bit_generator.state), 0, "")
+    back = DreamState.from_bytes(state.to_bytes()).world
+    assert [k.imagined for k in back.memory.frames] == [k.imagined for k in world.memory.frames]
+    after = [turned(simulator, [w], 9.0, 4)[0].newest.frame for w in (world, back)]
+    assert torch.equal(*after)
+
+
+def view(warped: Tensor, known: Tensor, depth: float = 8.0) -> View:
+    """Slots as they are seen: colours `[R]` as flat pictures, known `[R, H, W]`."""
+    slots = len(warped)
+    pictures = warped.view(1, slots, 1, 1, 1).expand(1, slots, 3, H, W).clone()
+    return View(
+        warped=pictures * known[None, :, None], depth=torch.full((1, slots, 1, H, W), depth),
+        known=known[None, :, None].clone(), newest=pictures[:, 0], frames=pictures,
+        description=torch.zeros(1, slots, 17), valid=torch.ones(1, slots, dtype=torch.bool),
+    )  # fmt: skip
+
+
+def test_a_gap_is_filled_with_what_is_imagined_and_a_crack_is_not() -> None:
+    known = torch.ones(3, H, W)
+    known[:2, :, : W // 2] = 0
+    known[:2, 4, W - 4] = 0
+    made = torch.tensor([[False, False, True]])
+    after = united(view(torch.tensor([0.5, 0.5, -0.5]), known), made)
+    assert (after.warped[0, 0, :, :, : W // 4] == -0.5).all() and (
+        after.known[0, 0, 0, :, : W // 4] == 1
+    ).all()
+    assert after.known[0, 0, 0, 4, W - 4] == 0
+    assert (after.warped[0, 0, :, :4, -3:] == 0.5).all(), "what is seen there is another thing, and stays"
+
+
+def test_the_same_surface_is_drawn_from_where_it_is_sharp() -> None:
+    before = view(torch.tensor([0.5, 0.5, 0.55]), torch.ones(3, H, W))
+    for made, expected in ((True, 0.55), (False, 0.5)):
+        after = united(before, torch.tensor([[False, False, made]]))
+        assert torch.allclose(after.warped[0, 0], torch.tensor(expected))
+
+
+def test_what_is_worn_is_forgotten_where_something_new_is_known() -> None:
+    known = torch.ones(3, H, W)
+    known[2, :, : W // 2] = 0
+    seen = Sight(
+        references=None,  # type: ignore[arg-type]
+        imagined=torch.tensor([[False, False, True]]),
+        view=view(torch.tensor([0.5, 0.5, -0.5]), known),
+        ground=torch.full((1, 1, H, W), 0.4),
+    )
+    after = revealed(seen, torch.ones(1, 1, H, W, dtype=torch.bool))
+    assert (after.view.known[0, :2, 0, :, W // 2 :] == 0).all() and (after.ground[..., W // 2 :] == 0).all()
+    assert (after.view.known[0, :2, 0, :, : W // 2] == 1).all() and (after.ground[..., : W // 2] > 0).all()
+
+
+def test_magnification_is_the_share_of_the_way_that_is_left() -> None:
+    wall, away = torch.full((1, 1, *GRID), 8.0), torch.zeros(1, 5)
+    near = away.clone()
+    near[0, 2] = 4.0
+    larger = magnification(wall, away[:, None], near, W / H, torch.full((1, 240), 4.0))
+    seen = larger[larger.isfinite()]
+    assert len(seen) > 50 and torch.allclose(seen, torch.tensor(2.0))
+    hidden = magnification(wall, away[:, None], near, W / H, torch.full((1, 240), 1.0))
+    assert not hidden.isfinite().any(), "something else stands before it"
+
+
+def test_exemplars_come_back_as_they_were(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    kept = Exemplars(
+        rng.integers(0, 256, (3, H, W, 3), np.uint8), (rng.random((3, H, W)) * 99).astype(np.float16),
+        np.array([-3.5, 0, 88], np.float32),
+    )  # fmt: skip
+    assert load_exemplars(tmp_path, (H, W)) is None
+    (tmp_path / EXEMPLARS_FILE).write_bytes(encode_exemplars(kept))
+    back = load_exemplars(tmp_path, (H, W))
+    assert back is not None and len(back) == 3
+    for name in ("frames", "depth", "pitch"):
+        assert np.array_equal(getattr(back, name), getattr(kept, name))
+
+
+def test_damaged_or_foreign_exemplars_are_refused_in_one_line(tmp_path: Path) -> None:
+    data = encode_exemplars(walls(GREY))
+    for bad in (b"PK not a zip", data[: len(data) // 2], b""):
+        (tmp_path / EXEMPLARS_FILE).write_bytes(bad)
+        with pytest.raises(CheckpointError, match=r"exemplars\.npz.*copy the world again"):
+            load_exemplars(tmp_path, (H, W))
+    (tmp_path / EXEMPLARS_FILE).write_bytes(data)
+    with pytest.raises(CheckpointError, match=f"expected \\[N, {H}, {W + 8}, 3\\]"):
+        load_exemplars(tmp_path, (H, W + 8))
+
+
+def test_exemplars_are_part_of_what_a_world_is(tmp_path: Path) -> None:
+    folder = save_tiny_world(tmp_path / "world")
+    before = world_hash(folder)
+    (folder / EXEMPLARS_FILE).write_bytes(encode_exemplars(walls(RED)))
+    assert world_hash(folder) != before
+
+
+def test_the_chosen_views_differ_and_are_not_close_ups() -> None:
+    colours = [(k % 4 * 60, k % 4 * 60, 255 - k % 4 * 60) for k in range(40)]
+    crowd = walls(*colours)
+    crowd.depth[::2] = 0.6
+    kept = choose(crowd, 2)
+    assert len(kept) == 2 and (kept.depth > 1).all()
+    assert len({tuple(frame[0, 0]) for frame in kept.frames.tolist() for frame in [np.array(frame)]}) == 2
+    assert np.array_equal(choose(crowd, 2).frames, kept.frames)
