@@ -17,6 +17,7 @@ from worldsim.model.motion import MotionConfig
 from worldsim.model.tokenizer import TokenizerConfig
 from worldsim.model.world_model import WorldModel, WorldModelConfig
 from worldsim.signals import SIGNALS
+from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars
 from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
 
 H, W = 48, 64
@@ -63,11 +64,13 @@ def tiny_clips(batch: int = 2, length: int = 12, *, seed: int = 0) -> ClipBatch:
 
 
 def save_tiny_world(folder: Path, *, seeds: int = 3, config: WorldModelConfig = TINY) -> Path:
-    """A checkpoint with seed frames that `worldsim/Dream-v0` can open."""
+    """A checkpoint with seed frames and exemplars that `worldsim/Dream-v0` can open."""
     model = tiny_model(config)
     save_checkpoint(folder, model.state_dict(), to_json(config), info={"step": 1, "frames": 2})
     clips = tiny_clips(seeds, 3)
     assert clips.depth is not None and clips.pose is not None
     moments = Seeds(clips.frames, clips.depth, clips.pose, clips.actions[:, 1:], np.array(clips.captions))
     (folder / SEEDS_FILE).write_bytes(encode_seeds(moments))
+    places = Exemplars(clips.frames[:, 0], clips.depth[:, 0], np.zeros(len(clips.frames), np.float32))
+    (folder / EXEMPLARS_FILE).write_bytes(encode_exemplars(places))
     return folder

@@ -18,8 +18,8 @@ from worldsim.errors import CheckpointError
 from worldsim.model.references import View
 from worldsim.model.retrieval import GRID, magnification
 from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars, load_exemplars
-from worldsim.sim.imagination import REST, revealed, united
-from worldsim.sim.sight import Sight
+from worldsim.sim.imagination import REST
+from worldsim.sim.sight import Sight, revealed, united
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.snapshot import DreamState
 from worldsim.sim.state import KeyFrame, WorldState

@@ -9,7 +9,7 @@
 #
 # The machine needs Python 3.10+ with torch, numpy, numba, einops, safetensors and tqdm; worldsim need
 # not be installed there. Results go to $OUT: world/ (weights in shards below 16 MiB, config.json,
-# seeds.npz) and metrics.jsonl. Before the next command put them into runs/lease (which git
+# seeds.npz, exemplars.npz) and metrics.jsonl. Before the next command put them into runs/lease (which git
 # ignores) and let it travel along. If the machine is still the same then, the optimiser's state
 # in $WORK is used as well.
 set -euo pipefail

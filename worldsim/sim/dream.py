@@ -118,6 +118,7 @@ def open_dream(
     device: str,
     precision: Any,
     backend: Any = "eager",
+    imagine: bool = True,
 ) -> Dream:
     """Load a world; one that is open already is used as it is.
 
@@ -134,8 +135,10 @@ def open_dream(
         raise ConfigError(f"steps: got {steps!r}, expected an integer from 1 to 64")
     if backend not in BACKENDS:
         raise ConfigError(f"backend: got {backend!r}, expected {', '.join(BACKENDS)}")
+    if not isinstance(imagine, bool):
+        raise ConfigError(f"imagine: got {imagine!r}, expected True or False")
     loaded = load_world(world, device)
-    settings = SimulatorConfig(precision=precision, backend=backend)
+    settings = SimulatorConfig(precision=precision, backend=backend, imagine=imagine)
     if steps is not None:
         settings = replace(settings, steps=steps)
     simulator = Simulator(loaded.model, settings, loaded.seeds, loaded.exemplars)

@@ -43,6 +43,7 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         precision: "auto", "float32" or "bfloat16".
         backend: what runs the network: "eager", "compiled", "onnx", "int8", "openvino" or "auto", see docs/speed.md;
             the same bytes come again with the same one only.
+        imagine: begin from the world's exemplars where nothing is known, if it has any, see `worldsim.sim.imagination`.
         action_space: "dict" (MineRL's), "discrete" or "multi_discrete", see `worldsim.action_sets`.
         render_mode: None, "rgb_array", or "human" for a window at 20 frames/s.
 
@@ -64,6 +65,7 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         device: str = "cpu",
         precision: Any = "auto",
         backend: Any = "eager",
+        imagine: bool = True,
         action_space: str = "dict",
         render_mode: str | None = None,
     ) -> None:
@@ -72,8 +74,9 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         self.actions = action_set(action_space)
         self.action_space, self.action_names = self.actions.space, self.actions.action_names
         self.dream = open_dream(
-            world, steps=steps, prompt=prompt, device=device, precision=precision, backend=backend
-        )
+            world, steps=steps, prompt=prompt, device=device, precision=precision, backend=backend,
+            imagine=imagine,
+        )  # fmt: skip
         self.simulator, self.seeds, self.world_hash, self.world_id = (
             self.dream.simulator, self.dream.seeds, self.dream.hash, self.dream.world_id,
         )  # fmt: skip

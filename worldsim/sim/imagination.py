@@ -12,6 +12,7 @@ remembered. Its grounding is 0: `info["uncertainty"]` and `info["invented"]` say
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,14 +20,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import NEAR, decode_depth, encode_depth, relative_pose, rotate, tangents
-from worldsim.model.fill import composite, gaps
+from worldsim.model.fill import composite
 from worldsim.model.grounding import SHRINK
 from worldsim.model.noise import frame_noise
-from worldsim.model.references import View
 from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
+from worldsim.model.world_model import WorldModel
 from worldsim.sim.exemplars import Exemplars
-from worldsim.sim.sight import Sight
+from worldsim.sim.sight import Chosen, Sight, joined, revealed, row, see, united
 from worldsim.sim.state import KeyFrame, WorldState
 
 TURNS = (-70.0, -45.0, -20.0, 0.0, 20.0, 45.0, 70.0)
@@ -42,11 +43,11 @@ WORN = 2.5
 _GIVEN = 0.35  # grounding above which what is seen follows from what was given, and is not replaced
 _PITCH = 25.0
 _FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
+_PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
 _COVER = 0.4
 _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
 _STREAM = 0x1DEA_1DEA_1DEA_1DEA
-_SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,10 @@ class Imagination:
         cells = self.seen.sum()
         if unknown.sum() < UNKNOWN * cells and (unknown | worn).sum() < UNCLEAR * cells:
             return None
-        found = self._fitting(world, pose, view, known, unknown, worn)
+        # Better another place than none: fog looks like nothing that fits.
+        long = min(max(idle - LONG_REST, 0) / _PATIENCE, 1.0)
+        limit = _FIT + _RELIEF * long * float((unknown | worn).sum() / cells)
+        found = self._fitting(world, pose, view, known, unknown, worn, limit)
         if found is None:
             return None
         index, yaw = found
@@ -130,7 +134,14 @@ class Imagination:
         return invented & (larger.view(1, 1, *GRID) > WORN), invented
 
     def _fitting(
-        self, world: WorldState, pose: Tensor, view: Tensor, known: Tensor, unknown: Tensor, worn: Tensor
+        self,
+        world: WorldState,
+        pose: Tensor,
+        view: Tensor,
+        known: Tensor,
+        unknown: Tensor,
+        worn: Tensor,
+        limit: float,
     ) -> tuple[int, Tensor] | None:
         """An exemplar that shows what is wanted and goes on from what is known, and the yaw it is put at."""
         near = ((self.pitch - pose[4]).abs() < _PITCH).nonzero()[:, 0]
@@ -150,7 +161,7 @@ class Imagination:
         cover = (inside & wanted).sum((1, 2, 3)) / wanted.sum()
         chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(index),))
         score = error + 0.5 * (1 - cover) + _CHANCE * chance
-        unfit = (error > _FIT) | (cover < _COVER)
+        unfit = (error > limit) | (cover < _COVER)
         best = int(score.masked_fill(unfit, torch.inf).argmin())
         if unfit[best]:
             return None
@@ -183,48 +194,24 @@ class Imagination:
         return F.adaptive_avg_pool2d(pixels, GRID)
 
 
-def revealed(sight: Sight, worn: Tensor) -> Sight:
-    """The sight with what was invented before forgotten where `worn` `[B, 1, H, W]` and something new is known."""
-    made = (sight.view.known * sight.imagined[:, :, None, None, None]).amax(1)
-    gone = worn & (made > 0.5)
-    known = sight.view.known.clone()
-    known[:, :2] *= ~gone[:, None]
-    return replace(sight, view=replace(sight.view, known=known), ground=torch.where(gone, 0.0, sight.ground))
-
-
-def united(view: View, imagined: Tensor) -> View:
-    """The view with what is imagined taken for seen, in the newest frame, and drawn from the place that was thought of.
-
-    A dream that looks at its own last frame alone blurs what is there a little more with every tick.
+def imagine(
+    imagination: Imagination, model: WorldModel, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
+    sight: Sight, *, trust: float, memory: int,
+) -> tuple[list[WorldState], Sight]:  # fmt: skip
+    """The worlds with what is thought of where they know nothing, each by itself, and what is seen then.
 
     Args:
-        imagined: `[B, R]` bool.
+        chosen, pose, sight: what is looked at from `pose` `[B, 5]`, and how it looks, see `sight`.
+        trust, memory: see `SimulatorConfig`.
     """
-    if not bool(imagined.any()):
-        return view
-    warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
-    seen = (view.known * ~imagined[:, :, None, None, None]).amax(1)
-    # Small holes are cracks in a surface, and what is imagined lies behind it; lone pixels are no surface.
-    gap = gaps(seen) | (F.avg_pool2d(seen, _CRUMB, 1, _CRUMB // 2, count_include_pad=False) < 0.5)
-    for slot in range(1, warped.shape[1]):
-        shown = view.known[:, slot] * imagined[:, slot, None, None, None]
-        same = _agree(
-            warped[:, 0], depth[:, 0], known[:, 0], view.warped[:, slot], view.depth[:, slot], shown
-        )
-        taken = (shown > 0.5) & (gap | same)
-        gap = gap & ~taken
-        warped[:, 0] = torch.where(taken, view.warped[:, slot], warped[:, 0])
-        depth[:, 0] = torch.where(taken, view.depth[:, slot], depth[:, 0])
-        known[:, 0] = torch.where(taken, 1.0, known[:, 0])
-    return replace(view, warped=warped, depth=depth, known=known)
-
-
-def _agree(
-    a: Tensor, a_depth: Tensor, a_known: Tensor, b: Tensor, b_depth: Tensor, b_known: Tensor
-) -> Tensor:
-    """Bool `[B, 1, H, W]`: two pictures show the same surface there, sharp or not."""
-    both = a_known * b_known
-    share = F.avg_pool2d(both, _PATCH).clamp(min=1e-3)
-    off = (F.avg_pool2d((a - b) * both, _PATCH) / share).abs().mean(1, keepdim=True)
-    same = F.interpolate((off < _SAME_COLOUR).float(), a.shape[-2:], mode="nearest") > 0.5
-    return same & (both > 0.5) & ((encode_depth(a_depth) - encode_depth(b_depth)).abs() < _SAME_DEPTH)
+    after, rows = list(worlds), [row(sight, i) for i in range(len(worlds))]
+    for i, world in enumerate(worlds):
+        idea = imagination.idea(world, pose[i], rows[i])
+        if idea is None:
+            continue
+        after[i] = replace(world, memory=world.memory.add(idea.key, memory))
+        slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
+        seen = see(model, [after[i]], slots, pose[i : i + 1], trust)
+        rows[i] = revealed(seen, idea.worn)
+    sight = joined(rows)
+    return after, replace(sight, view=united(sight.view, sight.imagined))

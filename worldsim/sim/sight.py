@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from worldsim.model.camera import encode_depth
+from worldsim.model.fill import gaps
 from worldsim.model.grounding import grounding
 from worldsim.model.references import References, View, look
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
@@ -17,6 +20,7 @@ from worldsim.model.world_model import WorldModel
 from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
+_SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
 Chosen = list[list[KeyFrame | None]]
 """For each world the frames to look at, slot by slot; None for an empty slot."""
 
@@ -118,3 +122,50 @@ def _picked(batch: T, i: int) -> T:
 
 def _joined(rows: Sequence[T]) -> T:
     return type(rows[0])(**{f.name: torch.cat([getattr(r, f.name) for r in rows]) for f in fields(rows[0])})
+
+
+def revealed(sight: Sight, worn: Tensor) -> Sight:
+    """The sight with what was invented before forgotten where `worn` `[B, 1, H, W]` and something new is known."""
+    made = (sight.view.known * sight.imagined[:, :, None, None, None]).amax(1)
+    gone = worn & (made > 0.5)
+    known = sight.view.known.clone()
+    known[:, :2] *= ~gone[:, None]
+    return replace(sight, view=replace(sight.view, known=known), ground=torch.where(gone, 0.0, sight.ground))
+
+
+def united(view: View, imagined: Tensor) -> View:
+    """The view with what is imagined taken for seen, in the newest frame, and drawn from the place that was thought of.
+
+    A dream that looks at its own last frame alone blurs what is there a little more with every tick.
+
+    Args:
+        imagined: `[B, R]` bool.
+    """
+    if not bool(imagined.any()):
+        return view
+    warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
+    seen = (view.known * ~imagined[:, :, None, None, None]).amax(1)
+    # Small holes are cracks in a surface, and what is imagined lies behind it; lone pixels are no surface.
+    gap = gaps(seen) | (F.avg_pool2d(seen, _CRUMB, 1, _CRUMB // 2, count_include_pad=False) < 0.5)
+    for slot in range(1, warped.shape[1]):
+        shown = view.known[:, slot] * imagined[:, slot, None, None, None]
+        same = _agree(
+            warped[:, 0], depth[:, 0], known[:, 0], view.warped[:, slot], view.depth[:, slot], shown
+        )
+        taken = (shown > 0.5) & (gap | same)
+        gap = gap & ~taken
+        warped[:, 0] = torch.where(taken, view.warped[:, slot], warped[:, 0])
+        depth[:, 0] = torch.where(taken, view.depth[:, slot], depth[:, 0])
+        known[:, 0] = torch.where(taken, 1.0, known[:, 0])
+    return replace(view, warped=warped, depth=depth, known=known)
+
+
+def _agree(
+    a: Tensor, a_depth: Tensor, a_known: Tensor, b: Tensor, b_depth: Tensor, b_known: Tensor
+) -> Tensor:
+    """Bool `[B, 1, H, W]`: two pictures show the same surface there, sharp or not."""
+    both = a_known * b_known
+    share = F.avg_pool2d(both, _PATCH).clamp(min=1e-3)
+    off = (F.avg_pool2d((a - b) * both, _PATCH) / share).abs().mean(1, keepdim=True)
+    same = F.interpolate((off < _SAME_COLOUR).float(), a.shape[-2:], mode="nearest") > 0.5
+    return same & (both > 0.5) & ((encode_depth(a_depth) - encode_depth(b_depth)).abs() < _SAME_DEPTH)

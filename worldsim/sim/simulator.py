@@ -28,11 +28,11 @@ from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.exemplars import Exemplars
-from worldsim.sim.imagination import Imagination, revealed, united
+from worldsim.sim.imagination import Imagination, imagine
 from worldsim.sim.network import Backend, Eager, Network, open_network
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
-from worldsim.sim.sight import Chosen, Sight, choose, gather, joined, row, see
+from worldsim.sim.sight import Sight, choose, gather, see
 from worldsim.sim.state import KeyFrame, Memory, WorldState, without_events
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
@@ -159,7 +159,10 @@ class Simulator:
         chosen = choose(worlds, pose, self.slots, self.width / self.height)
         sight = see(self.model, worlds, chosen, pose, self.config.trust)
         if self.imagination is not None:
-            worlds, sight = self._imagine(self.imagination, worlds, chosen, pose, sight)
+            worlds, sight = imagine(
+                self.imagination, self.model, worlds, chosen, pose, sight,
+                trust=self.config.trust, memory=self.config.memory,
+            )  # fmt: skip
         prediction = self._draw(worlds, sight, pose, step, shifted)
         return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
 
@@ -190,27 +193,6 @@ class Simulator:
         pose = turn(torch.stack([w.pose for w in worlds]), shifted[:, 0, CAMERA])
         offset = from_yaw_frame(step, pose[:, 3])
         return shifted, step, offset, torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
-
-    def _imagine(
-        self,
-        imagination: Imagination,
-        worlds: Sequence[WorldState],
-        chosen: Chosen,
-        pose: Tensor,
-        sight: Sight,
-    ) -> tuple[list[WorldState], Sight]:
-        """The worlds with what is thought of where they know nothing, each by itself, and what is seen then."""
-        after, rows = list(worlds), [row(sight, i) for i in range(len(worlds))]
-        for i, world in enumerate(worlds):
-            idea = imagination.idea(world, pose[i], rows[i])
-            if idea is None:
-                continue
-            after[i] = replace(world, memory=world.memory.add(idea.key, self.config.memory))
-            slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: self.slots]]
-            seen = see(self.model, [after[i]], slots, pose[i : i + 1], self.config.trust)
-            rows[i] = revealed(seen, idea.worn)
-        sight = joined(rows)
-        return after, replace(sight, view=united(sight.view, sight.imagined))
 
     def _draw(
         self,

@@ -34,7 +34,8 @@ class DreamVectorEnv(BatchedEnv):
 
     Args:
         num_envs: N.
-        world, steps, prompt, device, precision, backend, action_space: see `DreamEnv`; `world` may be a `Dream`.
+        world, steps, prompt, device, precision, backend, imagine, action_space: see `DreamEnv`; `world` may be
+            a `Dream`.
         exact: draw each world by itself, so that it is the same world, bit for bit, whatever stands beside
             it and however many; else in one batched forward pass, which is faster and may differ in the
             last bits. None: exact on the CPU, where a batch gains little, and batched on a GPU.
@@ -59,6 +60,7 @@ class DreamVectorEnv(BatchedEnv):
         device: str = "cpu",
         precision: Any = "auto",
         backend: Any = "eager",
+        imagine: bool = True,
         exact: bool | None = None,
         action_space: str = "dict",
         autoreset_mode: str | AutoresetMode = AutoresetMode.SAME_STEP,
@@ -68,8 +70,9 @@ class DreamVectorEnv(BatchedEnv):
         if exact is not None and not isinstance(exact, bool):
             raise ConfigError(f"exact: got {exact!r}, expected None, True or False")
         self.dream = open_dream(
-            world, steps=steps, prompt=prompt, device=device, precision=precision, backend=backend
-        )
+            world, steps=steps, prompt=prompt, device=device, precision=precision, backend=backend,
+            imagine=imagine,
+        )  # fmt: skip
         self.simulator, self.world_id, self.world_hash = (
             self.dream.simulator, self.dream.world_id, self.dream.hash,
         )  # fmt: skip
