@@ -168,7 +168,8 @@ def test_order_of_calls(env: DreamEnv) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"steps": 0}, {"steps": 1.5}, {"precision": "half"}, {"render_mode": "ascii"}]
+    "arguments",
+    [{"steps": 0}, {"steps": 1.5}, {"precision": "half"}, {"render_mode": "ascii"}, {"imagine": 1}],
 )
 def test_bad_arguments(world: Path, arguments: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):

@@ -117,7 +117,7 @@ def test_a_world_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
 def test_only_what_comes_back_is_handed_over(tmp_path: Path) -> None:
     run, out = run_of(tmp_path), tmp_path / "out"
     seen = handover.export(run, out, ())
-    assert "3 beginnings; 3 files" in handover.verify(out)
+    assert "3 beginnings; 4 files" in handover.verify(out)
     (out / "world" / "card.md").write_text("kept, as nothing new was saved")
     assert handover.export(run, out, seen) == seen and (out / "world" / "card.md").exists()
     (run / "world" / "card.md").write_text("new")

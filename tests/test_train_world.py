@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from data_fakes import make_episode
-from model_fakes import TINY, save_tiny_world, tiny_clips, tiny_model
+from model_fakes import TINY, H, W, save_tiny_world, tiny_clips, tiny_model
 from worldsim.train import world as program
 from worldsim.train.critic import CriticConfig
+from worldsim.train.exemplars import clip_exemplars
 from worldsim.train.objective import ObjectiveConfig
 from worldsim.train.recipes import Recipe, cpu, debug, gpu, latent
 from worldsim.train.trainer import WorldTrainer
@@ -24,12 +26,20 @@ from worldsim.checkpoint import load_checkpoint
 from worldsim.data.episode import ClipBatch
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import ConfigError, NumericalError, UsageError
+from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.world import load_world
 
 TINY_RECIPE = Recipe(
     model=TINY, batch=2, clip=12, rollout=(0.4, 0.3, 0.3), rollout_after=1, long_rollout=0.4, warmup=2, workers=0,
     minutes=None, steps=6, precision="float32", objective=ObjectiveConfig(shortcut=0.3, shortcut_after=1),
     critic=CriticConfig(pull=0.2, widths=(8, 16), warmup=1), long_clip=16,
+    exemplars=2,
 )  # fmt: skip
+
+
+TINY_EXEMPLARS = Exemplars(
+    tiny_clips(2).frames[:, 0], np.ones((2, H, W), np.float16), np.zeros(2, np.float32)
+)
 
 
 class FakeSource:
@@ -135,6 +145,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_recipe", lambda options: replace(TINY_RECIPE, steps=options.steps or 6))
     monkeypatch.setattr(program.Run, "show", lambda self, tracker: None)
     monkeypatch.setattr(program.Run, "_seeds", _fake_seeds)
+    monkeypatch.setattr(program.Run, "_exemplars", lambda self: TINY_EXEMPLARS)
 
 
 def _fake_seeds(run: program.Run) -> Any:
@@ -178,6 +189,31 @@ def test_a_run_ends_in_time_and_shows_only_if_asked(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(program, "_recipe", lambda options: recipe)
     main(TrainOptions(out=str(tmp_path / "b"), wandb="disabled"))
     assert len(shown) == 1
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_world_comes_with_exemplars_of_what_it_learnt_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program.Run, "_exemplars", lambda self: clip_exemplars(self.source, 2))
+    made = load_world(main(TrainOptions(out=str(tmp_path / "a"), wandb="disabled", steps=1))).exemplars
+    assert made is not None and len(made) == 2
+    recipe = replace(TINY_RECIPE, steps=1, exemplars=0)
+    monkeypatch.setattr(program, "_recipe", lambda options: recipe)
+    assert load_world(main(TrainOptions(out=str(tmp_path / "b"), wandb="disabled"))).exemplars is None
+
+
+def test_a_world_that_goes_on_in_its_game_keeps_its_exemplars(tmp_path: Path) -> None:
+    first = save_tiny_world(tmp_path / "world")
+    out = tmp_path / "run"
+    main(
+        TrainOptions(
+            recipe="debug", init=str(first), out=str(out), steps=1, wandb="disabled",
+            set=("batch=2", "workers=0", "engines=1", "preview_minutes=null"),
+        )
+    )  # fmt: skip
+    kept, before = load_world(out / "world").exemplars, load_world(first).exemplars
+    assert kept is not None and before is not None and np.array_equal(kept.frames, before.frames)
 
 
 def test_a_world_to_start_from_brings_its_architecture(tmp_path: Path) -> None:

@@ -82,10 +82,10 @@ def _at(episodes: Sequence[Rollout], horizon: int, probes: Probes) -> list[Figur
     """The dream's figure and those of the anchors, over the episodes that reach the horizon."""
     reached = [r for r in episodes if len(r.frames) >= horizon]
     times = window(horizon)
-    game = [_moments(r.truth[times], probes) for r in reached]
-    dream = [_moments(r.frames[times], probes) for r in reached]
-    soft = [_moments(blurred(r.truth[times]), probes) for r in reached]
-    given = [_moments(r.twin.frames[[r.twin.scenario.context - 1]], probes) for r in reached]
+    game = [patches(r.truth[times], probes) for r in reached]
+    dream = [patches(r.frames[times], probes) for r in reached]
+    soft = [patches(blurred(r.truth[times]), probes) for r in reached]
+    given = [patches(r.twin.frames[[r.twin.scenario.context - 1]], probes) for r in reached]
     note = f"frames {times[0] + 1} to {times[-1] + 1}"
     anchors = (
         ("elsewhere", _halves(game), "anchor: half of the game's worlds against the other half"),
@@ -132,7 +132,7 @@ def _halves(game: Sequence[Moments]) -> float:
 
 
 @torch.inference_mode()
-def _moments(frames: Frames, probes: Probes) -> Moments:
+def patches(frames: Frames, probes: Probes) -> Moments:
     """Of the segmentation probe's middle level: one vector for each 8x8 pixels of frames 96 pixels high."""
     seen = probes.seg.middle(probes.seg.fine(to_input(torch.from_numpy(frames))))
     return moments(seen.movedim(1, -1).flatten(0, 2).numpy())

@@ -204,14 +204,14 @@ def imagine(
         chosen, pose, sight: what is looked at from `pose` `[B, 5]`, and how it looks, see `sight`.
         trust, memory: see `SimulatorConfig`.
     """
-    after, rows = list(worlds), [row(sight, i) for i in range(len(worlds))]
+    after, again = list(worlds), {}
     for i, world in enumerate(worlds):
-        idea = imagination.idea(world, pose[i], rows[i])
-        if idea is None:
-            continue
-        after[i] = replace(world, memory=world.memory.add(idea.key, memory))
-        slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
-        seen = see(model, [after[i]], slots, pose[i : i + 1], trust)
-        rows[i] = revealed(seen, idea.worn)
-    sight = joined(rows)
+        idea = imagination.idea(world, pose[i], row(sight, i))
+        if idea is not None:
+            after[i] = replace(world, memory=world.memory.add(idea.key, memory))
+            slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
+            seen = see(model, [after[i]], slots, pose[i : i + 1], trust)
+            again[i] = revealed(seen, idea.worn)
+    if again:
+        sight = joined([again.get(i) or row(sight, i) for i in range(len(worlds))])
     return after, replace(sight, view=united(sight.view, sight.imagined))
