@@ -57,9 +57,7 @@ def main() -> None:
     for name, imagine in (("without exemplars", False), ("with exemplars", True)):
         if imagine and world.exemplars is None:
             continue
-        rows[name] = exam(
-            world, twin, pooled(game), probes, imagine, options.out / f"strip-{name.split()[0]}.png"
-        )
+        rows[name] = exam(world, twin, game, probes, imagine, options.out / f"strip-{name.split()[0]}.png")
     for name, values in rows.items():
         print(f"{name:<28}" + "".join(f"{value:8.2f}" for value in values))
     spans = [f"{a} to {b}" for a, b in _spans(options.frames)]
