@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 STAGES = ("input", "motion", "references", "context", "denoise", "decode", "bookkeeping", "draw")
-"""Sampling of the action and the policy; where the action leads; retrieval, warps and fill; what sampler steps
+"""Sampling of the action and the policy; where the action leads; retrieval, warps, imagination and fill; what sampler steps
 share; the steps; latents to a frame with its signals; env, history and view; the window."""
 WARM = 10
 
@@ -101,7 +101,7 @@ def _clock(session: Any, window: Any, simulator: Any) -> Clock:
     import worldsim.sim.simulator as module
 
     for owner, name, stage in (
-        (simulator, "_move", "motion"), (simulator, "_references", "references"),
+        (simulator, "_move", "motion"), (simulator, "_look", "references"),
         (module, "grounding", "references"), (simulator.model, "inputs", "references"),
         (simulator.network, "context", "context"), (simulator.network, "denoise", "denoise"),
         (simulator, "_noise", "denoise"), (simulator, "_advance", "decode"),

@@ -156,13 +156,7 @@ class Simulator:
             in `failed`; the others are not touched by that.
         """
         shifted, step, offset, pose = self._tread(worlds, actions)
-        chosen = choose(worlds, pose, self.slots, self.width / self.height)
-        sight = see(self.model, worlds, chosen, pose, self.config.trust)
-        if self.imagination is not None:
-            worlds, sight = imagine(
-                self.imagination, self.model, worlds, chosen, pose, sight,
-                trust=self.config.trust, memory=self.config.memory,
-            )  # fmt: skip
+        worlds, sight = self._look(worlds, pose)
         prediction = self._draw(worlds, sight, pose, step, shifted)
         return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
 
@@ -193,6 +187,17 @@ class Simulator:
         pose = turn(torch.stack([w.pose for w in worlds]), shifted[:, 0, CAMERA])
         offset = from_yaw_frame(step, pose[:, 3])
         return shifted, step, offset, torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
+
+    def _look(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[Sequence[WorldState], Sight]:
+        """What is seen from `pose` `[B, 5]`, and the worlds with what was thought of on the way."""
+        chosen = choose(worlds, pose, self.slots, self.width / self.height)
+        sight = see(self.model, worlds, chosen, pose, self.config.trust)
+        if self.imagination is None:
+            return worlds, sight
+        return imagine(
+            self.imagination, self.model, worlds, chosen, pose, sight,
+            trust=self.config.trust, memory=self.config.memory,
+        )  # fmt: skip
 
     def _draw(
         self,
