@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 STAGES = ("input", "motion", "references", "context", "denoise", "decode", "bookkeeping", "draw")
-"""Sampling of the action and the policy; where the action leads; retrieval, warps, imagination and fill; what sampler steps
-share; the steps; latents to a frame with its signals; env, history and view; the window."""
+"""Sampling of the action and the policy; where the action leads; retrieval, warps, imagination and fill; what
+sampler steps share; the steps; latents to a frame with its signals; env, history and view; the window."""
 WARM = 10
 
 
@@ -98,11 +98,9 @@ def _clock(session: Any, window: Any, simulator: Any) -> Clock:
     clock.around(window, "_draw", "draw")
     if simulator is None:
         return clock
-    import worldsim.sim.simulator as module
-
     for owner, name, stage in (
         (simulator, "_move", "motion"), (simulator, "_look", "references"),
-        (module, "grounding", "references"), (simulator.model, "inputs", "references"),
+        (simulator.model, "inputs", "references"),
         (simulator.network, "context", "context"), (simulator.network, "denoise", "denoise"),
         (simulator, "_noise", "denoise"), (simulator, "_advance", "decode"),
     ):  # fmt: skip
