@@ -44,6 +44,7 @@ _GIVEN = 0.35  # grounding above which what is seen follows from what was given,
 _PITCH = 25.0
 _FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
+_EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
 _COVER = 0.4
 _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
@@ -74,7 +75,7 @@ class Imagination:
         self.seen = self._shrunk(self.usable) > 0.5
         self.coarse = torch.cat(
             [
-                self._coarse(frames_to_float(f), encode_depth(d.float())[:, None])
+                self._sketch(frames_to_float(f), encode_depth(d.float())[:, None])
                 for f, d in zip(self.frames.split(64), self.depth.split(64))
             ]
         )
@@ -86,7 +87,7 @@ class Imagination:
             sight: a batch of one.
         """
         idle = world.tick - max((k.tick for k in world.memory.frames if k.imagined), default=-LONG_REST)
-        if idle < REST or float((sight.ground < _GIVEN).float().mean()) < UNKNOWN:
+        if world.tick % _EVERY or idle < REST or float((sight.ground < _GIVEN).float().mean()) < UNKNOWN:
             return None
         known, view, unknown = self._known(sight)
         worn, invented = self._worn(world, pose, sight, view)
@@ -180,14 +181,15 @@ class Imagination:
         turned = rotate(rotation, rays.expand(len(index), -1, -1))
         z = turned[:, 2].clamp(min=NEAR)
         place = torch.stack([turned[:, 0] / z / tan_x, turned[:, 1] / z / tan_y], -1).unflatten(1, GRID)
-        picture = torch.cat([self.coarse, self.seen.float().expand(len(self.coarse), -1, -1, -1)], 1)
-        shown = F.grid_sample(picture[index], place, mode="nearest", align_corners=False)
+        shown = F.grid_sample(self.coarse[index], place, mode="nearest", align_corners=False)
         inside = (turned[:, 2] > NEAR).unflatten(1, (1, *GRID)) & (shown[:, 4:] > 0.5)
         return shown[:, :4], inside
 
-    def _coarse(self, frames: Tensor, codes: Tensor) -> Tensor:
+    def _sketch(self, frames: Tensor, codes: Tensor) -> Tensor:
+        """Colours, depth codes and what is shown of them at all: `[N, 5, 12, 20]`."""
         share = self._shrunk(self.usable).clamp(min=1e-3)
-        return self._shrunk(torch.cat([frames, codes], 1) * self.usable) / share
+        pixels = self._shrunk(torch.cat([frames, codes], 1) * self.usable) / share
+        return torch.cat([pixels, self.seen.float().expand(len(pixels), -1, -1, -1)], 1)
 
     @staticmethod
     def _shrunk(pixels: Tensor) -> Tensor:
