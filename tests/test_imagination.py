@@ -20,6 +20,7 @@ from worldsim.model.retrieval import GRID, magnification
 from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars, load_exemplars
 from worldsim.sim.imagination import REST
 from worldsim.sim.sight import Sight, revealed, united
+from worldsim.sim.sight import choose as choose_frames
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.snapshot import DreamState
 from worldsim.sim.state import KeyFrame, WorldState
@@ -129,6 +130,13 @@ def test_an_idea_survives_a_snapshot() -> None:
     assert torch.equal(*after)
 
 
+def sight(view: View, imagined: list[bool], ground: float = 0.0) -> Sight:
+    return Sight(
+        references=None,  # type: ignore[arg-type]
+        imagined=torch.tensor([imagined]), view=view, ground=torch.full((1, 1, H, W), ground),
+    )  # fmt: skip
+
+
 def view(warped: Tensor, known: Tensor, depth: float = 8.0) -> View:
     """Slots as they are seen: colours `[R]` as flat pictures, known `[R, H, W]`."""
     slots = len(warped)
@@ -144,8 +152,7 @@ def test_a_gap_is_filled_with_what_is_imagined_and_a_crack_is_not() -> None:
     known = torch.ones(3, H, W)
     known[:2, :, : W // 2] = 0
     known[:2, 4, W - 4] = 0
-    made = torch.tensor([[False, False, True]])
-    after = united(view(torch.tensor([0.5, 0.5, -0.5]), known), made)
+    after = united(sight(view(torch.tensor([0.5, 0.5, -0.5]), known), [False, False, True]))
     assert (after.warped[0, 0, :, :, : W // 4] == -0.5).all() and (
         after.known[0, 0, 0, :, : W // 4] == 1
     ).all()
@@ -155,23 +162,29 @@ def test_a_gap_is_filled_with_what_is_imagined_and_a_crack_is_not() -> None:
 
 def test_the_same_surface_is_drawn_from_where_it_is_sharp() -> None:
     before = view(torch.tensor([0.5, 0.5, 0.55]), torch.ones(3, H, W))
-    for made, expected in ((True, 0.55), (False, 0.5)):
-        after = united(before, torch.tensor([[False, False, made]]))
+    for made, ground, expected in ((True, 0.0, 0.55), (False, 0.0, 0.5), (True, 0.9, 0.5)):
+        after = united(sight(before, [False, False, made], ground))
         assert torch.allclose(after.warped[0, 0], torch.tensor(expected))
 
 
 def test_what_is_worn_is_forgotten_where_something_new_is_known() -> None:
     known = torch.ones(3, H, W)
     known[2, :, : W // 2] = 0
-    seen = Sight(
-        references=None,  # type: ignore[arg-type]
-        imagined=torch.tensor([[False, False, True]]),
-        view=view(torch.tensor([0.5, 0.5, -0.5]), known),
-        ground=torch.full((1, 1, H, W), 0.4),
-    )
+    seen = sight(view(torch.tensor([0.5, 0.5, -0.5]), known), [False, False, True], 0.4)
     after = revealed(seen, torch.ones(1, 1, H, W, dtype=torch.bool))
     assert (after.view.known[0, :2, 0, :, W // 2 :] == 0).all() and (after.ground[..., W // 2 :] == 0).all()
     assert (after.view.known[0, :2, 0, :, : W // 2] == 1).all() and (after.ground[..., : W // 2] > 0).all()
+
+
+def test_what_was_shown_is_looked_up_before_what_was_thought_of() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREYER))
+    world = turned(simulator, [begin(simulator)], 30.0, 4)[0]
+    assert imagined(world)
+    back = world.newest.pose.clone()
+    back[3] = 0.0
+    chosen = choose_frames([world], back[None], simulator.slots, W / H)[0]
+    given = [key for key in chosen if key is not None and key.tick <= 0]
+    assert given and torch.equal(given[0].frame, begin(simulator).newest.frame)
 
 
 def test_magnification_is_the_share_of_the_way_that_is_left() -> None:

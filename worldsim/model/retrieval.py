@@ -28,7 +28,9 @@ def shrink_depth(depth: Tensor) -> Tensor:
     return depth[..., rows[:, None], columns].float()
 
 
-def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
+def coverage(
+    depth: Tensor, source: Tensor, target: Tensor, aspect: float, largest: float = torch.inf
+) -> Tensor:
     """Which cells of the view from `target` each candidate shows, occlusion aside.
 
     Args:
@@ -36,11 +38,14 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
         source: `[B, N, 5]` their poses.
         target: `[B, 5]` the current pose.
         aspect: width over height of the frames.
+        largest: how many times larger than in the candidate a cell may be seen.
 
     Returns:
         Bool `[B, N, 240]`.
     """
-    cells, _, inside = _land(depth, source, target, aspect)
+    cells, z, inside = _land(depth, source, target, aspect)
+    if largest < torch.inf:
+        inside &= depth.flatten(2) <= largest * z
     seen = torch.zeros(*cells.shape[:2], CELLS + 1, dtype=torch.bool, device=depth.device)
     return seen.scatter_(2, torch.where(inside, cells, CELLS), True)[:, :, :-1]
 

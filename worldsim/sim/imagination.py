@@ -27,7 +27,7 @@ from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.exemplars import Exemplars
-from worldsim.sim.sight import Chosen, Sight, joined, revealed, row, see, united
+from worldsim.sim.sight import GIVEN, Chosen, Sight, joined, revealed, row, see, united
 from worldsim.sim.state import KeyFrame, WorldState
 
 TURNS = (-70.0, -45.0, -20.0, 0.0, 20.0, 45.0, 70.0)
@@ -40,7 +40,6 @@ REST, LONG_REST = 6, 15
 """Ticks after an idea before the next one, for what is unknown and for what is worn."""
 WORN = 2.5
 """How many times larger than it was imagined a thing has to be seen for something finer to take its place."""
-_GIVEN = 0.35  # grounding above which what is seen follows from what was given, and is not replaced
 _PITCH = 25.0
 _FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
@@ -87,7 +86,7 @@ class Imagination:
             sight: a batch of one.
         """
         idle = world.tick - max((k.tick for k in world.memory.frames if k.imagined), default=-LONG_REST)
-        if world.tick % _EVERY or idle < REST or float((sight.ground < _GIVEN).float().mean()) < UNKNOWN:
+        if world.tick % _EVERY or idle < REST or float((sight.ground < GIVEN).float().mean()) < UNKNOWN:
             return None
         known, view, unknown = self._known(sight)
         worn, invented = self._worn(world, pose, sight, view)
@@ -124,7 +123,7 @@ class Imagination:
 
     def _worn(self, world: WorldState, pose: Tensor, sight: Sight, view: Tensor) -> tuple[Tensor, Tensor]:
         """Cells that show what was invented larger than it was imagined, and all that show what was invented."""
-        invented = (self._shrunk((sight.ground.cpu() < _GIVEN).float()) > 0.5) & self.seen
+        invented = (self._shrunk((sight.ground.cpu() < GIVEN).float()) > 0.5) & self.seen
         made = [i for i, key in enumerate(world.memory.frames) if key.imagined]
         coarse, poses = world.memory.coarse, world.memory.poses
         if not made or coarse is None or poses is None:
@@ -216,4 +215,4 @@ def imagine(
             again[i] = revealed(seen, idea.worn)
     if again:
         sight = joined([again.get(i) or row(sight, i) for i in range(len(worlds))])
-    return after, replace(sight, view=united(sight.view, sight.imagined))
+    return after, replace(sight, view=united(sight))

@@ -20,6 +20,9 @@ from worldsim.model.world_model import WorldModel
 from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
+_FINE = 2.5  # times larger than it was seen: what is larger yet may as well be imagined anew
+GIVEN = 0.35
+"""Grounding above which what is seen follows from what was given, and is not replaced."""
 _SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
 Chosen = list[list[KeyFrame | None]]
 """For each world the frames to look at, slot by slot; None for an empty slot."""
@@ -47,6 +50,12 @@ def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float
         torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
     )
     seen = coverage(coarse, poses, pose, aspect)
+    made = torch.tensor(
+        [[k < len(w.memory.frames) and w.memory.frames[k].imagined for k in range(longest)] for w in worlds]
+    )
+    if bool(made.any()):  # what was shown comes before what was thought of
+        shown = coverage(coarse, poses, pose, aspect, _FINE) & (valid & ~made)[:, :, None]
+        seen &= ~(made[:, :, None] & shown.any(1, keepdim=True))
     newest = shrink_depth(torch.stack([w.newest.depth for w in worlds]).cpu())
     newest_pose = torch.stack([w.newest.pose for w in worlds])
     already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
@@ -133,14 +142,13 @@ def revealed(sight: Sight, worn: Tensor) -> Sight:
     return replace(sight, view=replace(sight.view, known=known), ground=torch.where(gone, 0.0, sight.ground))
 
 
-def united(view: View, imagined: Tensor) -> View:
+def united(sight: Sight) -> View:
     """The view with what is imagined taken for seen, in the newest frame, and drawn from the place that was thought of.
 
-    A dream that looks at its own last frame alone blurs what is there a little more with every tick.
-
-    Args:
-        imagined: `[B, R]` bool.
+    A dream that looks at its own last frame alone blurs what is there a little more with every tick. What
+    follows from what was given stays as it was.
     """
+    view, imagined, free = sight.view, sight.imagined, sight.ground < GIVEN
     if not bool(imagined.any()):
         return view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
@@ -152,7 +160,7 @@ def united(view: View, imagined: Tensor) -> View:
         same = _agree(
             warped[:, 0], depth[:, 0], known[:, 0], view.warped[:, slot], view.depth[:, slot], shown
         )
-        taken = (shown > 0.5) & (gap | same)
+        taken = (shown > 0.5) & (gap | same & free)
         gap = gap & ~taken
         warped[:, 0] = torch.where(taken, view.warped[:, slot], warped[:, 0])
         depth[:, 0] = torch.where(taken, view.depth[:, slot], depth[:, 0])
