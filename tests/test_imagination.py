@@ -176,7 +176,7 @@ def test_what_is_worn_is_forgotten_where_something_new_is_known() -> None:
     assert (after.view.known[0, :2, 0, :, : W // 2] == 1).all() and (after.ground[..., : W // 2] > 0).all()
 
 
-def test_what_was_shown_is_looked_up_before_what_was_thought_of() -> None:
+def test_what_was_given_is_looked_up_before_what_was_thought_of() -> None:
     simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREYER))
     world = turned(simulator, [begin(simulator)], 30.0, 4)[0]
     assert imagined(world)

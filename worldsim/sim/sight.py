@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
@@ -50,11 +50,9 @@ def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float
         torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
     )
     seen = coverage(coarse, poses, pose, aspect)
-    made = torch.tensor(
-        [[k < len(w.memory.frames) and w.memory.frames[k].imagined for k in range(longest)] for w in worlds]
-    )
-    if bool(made.any()):  # what was shown comes before what was thought of
-        shown = coverage(coarse, poses, pose, aspect, _FINE) & (valid & ~made)[:, :, None]
+    made, given = (_which(worlds, longest, kind) for kind in (_is_imagined, _is_given))
+    if bool(made.any()):  # what was given comes before what was thought of
+        shown = coverage(coarse, poses, pose, aspect, _FINE) & given[:, :, None]
         seen &= ~(made[:, :, None] & shown.any(1, keepdim=True))
     newest = shrink_depth(torch.stack([w.newest.depth for w in worlds]).cpu())
     newest_pose = torch.stack([w.newest.pose for w in worlds])
@@ -64,6 +62,20 @@ def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float
         row + [w.memory.frames[i] if i >= 0 else None for i in picks]
         for row, w, picks in zip(rows, worlds, picked)
     ]
+
+
+def _which(worlds: Sequence[WorldState], longest: int, kind: Callable[[KeyFrame], bool]) -> Tensor:
+    """Bool `[B, longest]`: which remembered frames are of a kind."""
+    rows = [[kind(key) for key in w.memory.frames] for w in worlds]
+    return torch.tensor([row + [False] * (longest - len(row)) for row in rows])
+
+
+def _is_imagined(key: KeyFrame) -> bool:
+    return key.imagined
+
+
+def _is_given(key: KeyFrame) -> bool:
+    return key.tick <= 0 and not key.imagined
 
 
 def gather(
