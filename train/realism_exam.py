@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim import registry
-from worldsim.atomic import write_file
+from worldsim.data.disk import replace_file
 from worldsim.evaluate.frechet import Moments, frechet, pooled
 from worldsim.evaluate.probes import Probes, load_probes
 from worldsim.evaluate.realism import patches
@@ -62,7 +62,7 @@ def main() -> None:
         print(f"{name:<28}" + "".join(f"{value:8.2f}" for value in values))
     spans = [f"{a} to {b}" for a, b in _spans(options.frames)]
     text = json.dumps({"world": world.hash, "frames": spans, "voxel_fd": rows}, indent=1)
-    write_file(options.out / "realism.json", (text + "\n").encode())
+    replace_file(options.out / "realism.json", (text + "\n").encode())
 
 
 def exam(

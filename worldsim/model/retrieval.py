@@ -28,9 +28,7 @@ def shrink_depth(depth: Tensor) -> Tensor:
     return depth[..., rows[:, None], columns].float()
 
 
-def coverage(
-    depth: Tensor, source: Tensor, target: Tensor, aspect: float, largest: float = torch.inf
-) -> Tensor:
+def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
     """Which cells of the view from `target` each candidate shows, occlusion aside.
 
     Args:
@@ -38,14 +36,11 @@ def coverage(
         source: `[B, N, 5]` their poses.
         target: `[B, 5]` the current pose.
         aspect: width over height of the frames.
-        largest: how many times larger than in the candidate a cell may be seen.
 
     Returns:
         Bool `[B, N, 240]`.
     """
-    cells, z, inside = _land(depth, source, target, aspect)
-    if largest < torch.inf:
-        inside &= depth.flatten(2) <= largest * z
+    cells, _, inside = _land(depth, source, target, aspect)
     seen = torch.zeros(*cells.shape[:2], CELLS + 1, dtype=torch.bool, device=depth.device)
     return seen.scatter_(2, torch.where(inside, cells, CELLS), True)[:, :, :-1]
 
@@ -114,4 +109,4 @@ def retrieve(
         chosen.append(torch.where(found, best, -1))
         already |= seen.gather(1, best[:, None, None].expand(-1, 1, seen.shape[2]))[:, 0] & found[:, None]
         valid.scatter_(1, best[:, None], False)
-    return torch.stack(chosen, 1)
+    return torch.stack(chosen, 1) if chosen else torch.empty(len(valid), 0, dtype=torch.long)

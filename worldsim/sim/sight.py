@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
@@ -20,7 +20,6 @@ from worldsim.model.world_model import WorldModel
 from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
-_FINE = 2.5  # times larger than it was seen: what is larger yet may as well be imagined anew
 GIVEN = 0.35
 """Grounding above which what is seen follows from what was given, and is not replaced."""
 _SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
@@ -50,32 +49,24 @@ def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float
         torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
     )
     seen = coverage(coarse, poses, pose, aspect)
-    made, given = (_which(worlds, longest, kind) for kind in (_is_imagined, _is_given))
-    if bool(made.any()):  # what was given comes before what was thought of
-        shown = coverage(coarse, poses, pose, aspect, _FINE) & given[:, :, None]
-        seen &= ~(made[:, :, None] & shown.any(1, keepdim=True))
     newest = shrink_depth(torch.stack([w.newest.depth for w in worlds]).cpu())
     newest_pose = torch.stack([w.newest.pose for w in worlds])
     already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
-    picked = retrieve(seen, already, valid, wanted).tolist()
+    # One of what was shown first: a place that was thought of must not hide it.
+    first = retrieve(seen, already, valid & ~_imagined(worlds, longest), 1)
+    taken = torch.zeros_like(valid).scatter_(1, first.clamp(min=0), first >= 0)
+    already |= (seen & taken[:, :, None]).any(1)
+    picked = torch.cat([first, retrieve(seen, already, valid & ~taken, wanted - 1)], 1).tolist()
     return [
         row + [w.memory.frames[i] if i >= 0 else None for i in picks]
         for row, w, picks in zip(rows, worlds, picked)
     ]
 
 
-def _which(worlds: Sequence[WorldState], longest: int, kind: Callable[[KeyFrame], bool]) -> Tensor:
-    """Bool `[B, longest]`: which remembered frames are of a kind."""
-    rows = [[kind(key) for key in w.memory.frames] for w in worlds]
+def _imagined(worlds: Sequence[WorldState], longest: int) -> Tensor:
+    """Bool `[B, longest]`: which remembered frames never were."""
+    rows = [[key.imagined for key in w.memory.frames] for w in worlds]
     return torch.tensor([row + [False] * (longest - len(row)) for row in rows])
-
-
-def _is_imagined(key: KeyFrame) -> bool:
-    return key.imagined
-
-
-def _is_given(key: KeyFrame) -> bool:
-    return key.tick <= 0 and not key.imagined
 
 
 def gather(
