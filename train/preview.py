@@ -40,8 +40,14 @@ class Led(Simulator):
         clips: with poses; world `b` of a batch follows clip `b`.
     """
 
-    def __init__(self, model: WorldModel, config: SimulatorConfig, clips: ClipBatch) -> None:
-        super().__init__(model, config)
+    def __init__(
+        self,
+        model: WorldModel,
+        config: SimulatorConfig,
+        clips: ClipBatch,
+        exemplars: Exemplars | None = None,
+    ) -> None:
+        super().__init__(model, config, exemplars=exemplars)
         pose = torch.from_numpy(np.asarray(clips.pose))
         steps = to_yaw_frame(pose[:, 1:, :3] - pose[:, :-1, :3], pose[:, 1:, 3])
         self._steps = torch.cat([torch.zeros_like(steps[:, :1]), steps], 1)
@@ -91,7 +97,9 @@ def dream(
     clips = twin.clips
     assert clips.pose is not None
     simulator = (
-        Simulator(model, config, exemplars=exemplars) if led_by is None else Led(model, config, led_by)
+        Simulator(model, config, exemplars=exemplars)
+        if led_by is None
+        else Led(model, config, led_by, exemplars)
     )
     # A world that uses depth makes its own, where recordings have none.
     blind = clips.depth is None and model.config.denoiser.compensation == "full"

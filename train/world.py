@@ -236,25 +236,34 @@ class Run:
         write_profile(step, self.out / "profile.txt", self.trainer.device)
 
     def _seeds(self) -> Seeds:
-        kept = load_seeds(find_world(self.options.init)) if self.options.init else None
-        if kept is not None and self.options.data is None and self.options.live in (None, registry.GAME):
+        if (home := self._home()) is not None and (kept := load_seeds(home)) is not None:
             return kept
-        d = self.recipe.model.denoiser
         if self.options.data is not None:
             return clip_seeds(self.source, _SEEDS)
-        engine = self.options.live or registry.GAME
-        return record_seeds(engine, self.options.policy, count=_SEEDS, width=d.width, height=d.height)
+        return record_seeds(*self._played(), count=_SEEDS, **self._size())
 
     def _exemplars(self) -> Exemplars:
-        d, count = self.recipe.model.denoiser, self.recipe.exemplars
-        size = (d.height, d.width)
-        kept = load_exemplars(find_world(self.options.init), size) if self.options.init else None
-        if kept is not None and self.options.data is None and self.options.live in (None, registry.GAME):
-            return kept
+        count, size = self.recipe.exemplars, self._size()
+        if (home := self._home()) is not None:
+            kept = load_exemplars(home, (size["height"], size["width"]))
+            if kept is not None:
+                return kept
         if self.options.data is not None:
             return clip_exemplars(self.source, count)
-        engine = self.options.live or registry.GAME
-        return record_exemplars(engine, self.options.policy, count=count, width=d.width, height=d.height)
+        return record_exemplars(*self._played(), count=count, **size)
+
+    def _home(self) -> Path | None:
+        """The world that this one goes on from in the game that it is of: what lies beside its weights is kept."""
+        o = self.options
+        return find_world(o.init) if o.init and o.data is None and o.live in (None, registry.GAME) else None
+
+    def _played(self) -> tuple[str, str]:
+        """The game that is learnt from, and its player."""
+        return self.options.live or registry.GAME, self.options.policy
+
+    def _size(self) -> dict[str, int]:
+        d = self.recipe.model.denoiser
+        return {"width": d.width, "height": d.height}
 
     def _clips(self) -> ClipBatch:
         batch, self._first_batch = self._first_batch, None  # type: ignore[assignment]

@@ -30,6 +30,18 @@ def tangents(height: int, width: int) -> tuple[float, float]:
     return vertical * width / height, vertical
 
 
+def rays(rows: int, columns: int, extent: tuple[float, float], device: torch.device | None = None) -> Tensor:
+    """Rays `[3, rows * columns]` of depth 1 through the centres of a grid's cells, row by row.
+
+    Args:
+        extent: half the image plane's, see `tangents`.
+    """
+    x = ((torch.arange(columns, device=device) + 0.5) / columns * 2 - 1) * extent[0]
+    y = ((torch.arange(rows, device=device) + 0.5) / rows * 2 - 1) * extent[1]
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).flatten(1)
+
+
 def camera_to_world(pose: Tensor) -> Tensor:
     """Rotation matrices `[..., 3, 3]` whose columns are the camera's right, down and forward in world axes."""
     yaw, pitch = torch.deg2rad(pose[..., 3]), torch.deg2rad(pose[..., 4])

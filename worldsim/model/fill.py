@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import rotate, tangents
+from worldsim.model.camera import rays, rotate, tangents
 from worldsim.model.fused import fusible
 
 ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
@@ -114,16 +114,17 @@ def copy_torch(
 ) -> tuple[Tensor, Tensor]:
     """What `go_on` copies, in plain torch on any device, given where the gaps `[B, 1, H, W]` are."""
     turns, up = _turns(pitch)
-    rays = _rays(pixels)
-    length = rays.pow(2).sum(0).sqrt()
+    height, width = pixels.shape[-2:]
+    grid = rays(height, width, tangents(height, width), pixels.device)
+    length = grid.pow(2).sum(0).sqrt()
     source = torch.cat([pixels * known, known], 1)
     begun = torch.zeros_like(gap)
     for turn, (_, down) in zip(turns, ELSEWHERE):
-        turned = rotate(turn, rays.expand(len(pitch), -1, -1))
+        turned = rotate(turn, grid.expand(len(pitch), -1, -1))
         z = turned[:, 2].clamp(min=_AHEAD)
         change = -torch.log2(z) / 5.5
         if down:
-            here, there = (-(up[:, :, None] * r).sum(1) / length for r in (rays, turned))
+            here, there = (-(up[:, :, None] * r).sum(1) / length for r in (grid, turned))
             change = change + (torch.log2(there.clamp(min=0.05) / here.clamp(min=0.05)) / 5.5).clamp(max=0)
         seen = F.grid_sample(source, _places(turned, z, pixels), mode="nearest", align_corners=False)
         here = gap & ~begun & (seen[:, 4:] > 0.999)
@@ -132,15 +133,6 @@ def copy_torch(
         begun |= here
     rest = gap & ~begun & has_last[:, None, None, None]
     return torch.where(rest, last, pixels), torch.maximum(known, (begun | rest).to(known.dtype))
-
-
-def _rays(pixels: Tensor) -> Tensor:
-    height, width = pixels.shape[-2:]
-    tan_x, tan_y = tangents(height, width)
-    x = ((torch.arange(width, device=pixels.device) + 0.5) / width * 2 - 1) * tan_x
-    y = ((torch.arange(height, device=pixels.device) + 0.5) / height * 2 - 1) * tan_y
-    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).flatten(1)
 
 
 def _places(turned: Tensor, z: Tensor, pixels: Tensor) -> Tensor:

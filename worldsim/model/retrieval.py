@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from worldsim.model.camera import relative_pose, rotate, tangents
+from worldsim.model.camera import rays, relative_pose, rotate, tangents
 
 GRID = (12, 20)
 """Rows and columns of the coarse view."""
@@ -68,12 +68,9 @@ def _land(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple
     batch, count = depth.shape[:2]
     rows, columns = GRID
     tan_x, tan_y = tangents(rows, rows)[0] * aspect, tangents(rows, rows)[1]
-    x = ((torch.arange(columns, device=depth.device) + 0.5) / columns * 2 - 1) * tan_x
-    y = ((torch.arange(rows, device=depth.device) + 0.5) / rows * 2 - 1) * tan_y
-    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-    rays = torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).reshape(3, -1)
+    grid = rays(rows, columns, (tan_x, tan_y), depth.device)
     rotation, translation = relative_pose(source, target[:, None])
-    points = rotate(rotation, rays * depth.reshape(batch, count, 1, -1))
+    points = rotate(rotation, grid * depth.reshape(batch, count, 1, -1))
     points = points + translation[..., None]
     z = points[:, :, 2]
     ahead = z > _AHEAD
@@ -109,4 +106,4 @@ def retrieve(
         chosen.append(torch.where(found, best, -1))
         already |= seen.gather(1, best[:, None, None].expand(-1, 1, seen.shape[2]))[:, 0] & found[:, None]
         valid.scatter_(1, best[:, None], False)
-    return torch.stack(chosen, 1) if chosen else torch.empty(len(valid), 0, dtype=torch.long)
+    return torch.stack(chosen, 1) if chosen else torch.empty_like(valid[:, :0], dtype=torch.long)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import FAR, TIGHT, rotate, tangents
+from worldsim.model.camera import FAR, TIGHT, rays, rotate, tangents
 from worldsim.model.fused import fusible
 
 _MIN_Z = 0.05
@@ -81,13 +81,13 @@ def _reproject(
 ) -> tuple[Tensor, Tensor, Tensor]:
     n, channels, height, width = frames.shape
     tan_x, tan_y = tangents(height, width)
-    rays = _rays(height, width, tan_x, tan_y, frames.device)
-    tight, loose = _splat(depth.reshape(n, -1), rotation, translation, rays, usable, height, width)
+    grid = rays(height, width, (tan_x, tan_y), frames.device)
+    tight, loose = _splat(depth.reshape(n, -1), rotation, translation, grid, usable, height, width)
     z_buffer = _close_cracks(_close_cracks(tight, loose), loose)  # twice, for where two cracks cross
     covered = z_buffer > 0
     z_buffer = torch.where(covered, z_buffer, torch.full_like(z_buffer, FAR))
     # Where does the winning surface come from? Take the view pixel at the winner's depth back.
-    points = rays * z_buffer.reshape(n, 1, -1) - translation.unsqueeze(-1)
+    points = grid * z_buffer.reshape(n, 1, -1) - translation.unsqueeze(-1)
     points = rotate(rotation.transpose(-1, -2), points)
     u = (points[:, 0] / points[:, 2] / tan_x + 1) * width / 2 - 0.5
     v = (points[:, 1] / points[:, 2] / tan_y + 1) * height / 2 - 0.5
@@ -153,25 +153,18 @@ def _catmull_rom(t: Tensor) -> list[Tensor]:
     ]
 
 
-def _rays(height: int, width: int, tan_x: float, tan_y: float, device: torch.device) -> Tensor:
-    x = ((torch.arange(width, device=device) + 0.5) / width * 2 - 1) * tan_x
-    y = ((torch.arange(height, device=device) + 0.5) / height * 2 - 1) * tan_y
-    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).reshape(3, -1)
-
-
 def _splat(
     depth: Tensor,
     rotation: Tensor,
     translation: Tensor,
-    rays: Tensor,
+    grid: Tensor,
     usable: Tensor,
     height: int,
     width: int,
 ) -> tuple[Tensor, Tensor]:
     n, pixels = depth.shape
     tan_x, tan_y = tangents(height, width)
-    points = rotate(rotation, rays * depth.unsqueeze(1)) + translation.unsqueeze(-1)
+    points = rotate(rotation, grid * depth.unsqueeze(1)) + translation.unsqueeze(-1)
     z = points[:, 2]
     ahead = (z > _MIN_Z) & usable.reshape(1, -1)
     safe_z = torch.where(ahead, z, torch.ones_like(z))

@@ -9,7 +9,6 @@ completion from many photographs (Hays and Efros 2007).
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from worldsim.checkpoint import EXEMPLARS_FILE
 from worldsim.errors import CheckpointError
+from worldsim.sim.arrays import load_arrays
 
 _SIZE_LIMIT = 256 * 2**20
 
@@ -63,17 +63,7 @@ def load_exemplars(folder: Path, size: tuple[int, int]) -> Exemplars | None:
     path = folder / EXEMPLARS_FILE
     if not path.is_file():
         return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size_told = sum(entry.file_size for entry in archive.infolist())
-        if size_told > _SIZE_LIMIT:
-            raise CheckpointError(f"{path}: holds {size_told} bytes, expected at most {_SIZE_LIMIT}")
-        with np.load(path, allow_pickle=False) as arrays:
-            frames, low, high, pitch = (
-                arrays[name] for name in ("frames", "depth_low", "depth_high", "pitch")
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: can't be read ({error}); copy the world again") from error
+    frames, low, high, pitch = load_arrays(path, ("frames", "depth_low", "depth_high", "pitch"), _SIZE_LIMIT)
     count = len(frames)
     fits = frames.dtype == low.dtype == high.dtype == np.uint8 and pitch.dtype == np.float32
     shapes = frames.shape == (count, *size, 3) and low.shape == high.shape == (count, *size)

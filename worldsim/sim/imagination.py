@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import NEAR, decode_depth, encode_depth, relative_pose, rotate, tangents
+from worldsim.model.camera import NEAR, decode_depth, encode_depth, rays, relative_pose, rotate, tangents
 from worldsim.model.fill import composite
 from worldsim.model.grounding import SHRINK
 from worldsim.model.noise import frame_noise
@@ -171,13 +171,9 @@ class Imagination:
         """Exemplars as they would be seen from `pose`, put to the same place at `yaw` `[N]`: `[N, 4, 12, 20]`."""
         there = torch.cat([pose[:3].expand(len(index), 3), yaw[:, None], self.pitch[index, None]], 1)
         rotation, _ = relative_pose(pose.expand(len(index), 5), there)
-        rows, columns = GRID
         tan_x, tan_y = tangents(*self.usable.shape[-2:])
-        x = ((torch.arange(columns) + 0.5) / columns * 2 - 1) * tan_x
-        y = ((torch.arange(rows) + 0.5) / rows * 2 - 1) * tan_y
-        grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-        rays = torch.stack([grid_x, grid_y, torch.ones_like(grid_x)]).reshape(1, 3, -1)
-        turned = rotate(rotation, rays.expand(len(index), -1, -1))
+        grid = rays(*GRID, (tan_x, tan_y))
+        turned = rotate(rotation, grid.expand(len(index), -1, -1))
         z = turned[:, 2].clamp(min=NEAR)
         place = torch.stack([turned[:, 0] / z / tan_x, turned[:, 1] / z / tan_y], -1).unflatten(1, GRID)
         shown = F.grid_sample(self.coarse[index], place, mode="nearest", align_corners=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.errors import CheckpointError
+from worldsim.sim.arrays import load_arrays
 
 SEEDS_FILE = "seeds.npz"
 _SIZE_LIMIT = 64 * 2**20
@@ -52,15 +52,7 @@ def load_seeds(folder: Path) -> Seeds | None:
     path = folder / SEEDS_FILE
     if not path.is_file():
         return None
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > _SIZE_LIMIT:
-            raise CheckpointError(f"{path}: holds {size} bytes, expected at most {_SIZE_LIMIT}")
-        with np.load(path, allow_pickle=False) as arrays:
-            seeds = Seeds(**{name: arrays[name] for name in _MEMBERS})
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: can't be read ({error}); copy the world again") from error
+    seeds = Seeds(*load_arrays(path, _MEMBERS, _SIZE_LIMIT))
     s, t = seeds.frames.shape[:2]
     shapes = (seeds.depth.shape[:2], seeds.pose.shape, seeds.actions.shape, seeds.captions.shape)
     if seeds.frames.dtype != np.uint8 or shapes != ((s, t), (s, t, 5), (s, t - 1, 25), (s,)):
