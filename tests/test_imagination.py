@@ -162,7 +162,9 @@ def test_a_gap_is_filled_with_what_is_imagined_and_a_crack_is_not() -> None:
 
 def test_the_same_surface_is_drawn_from_where_it_is_sharp() -> None:
     before = view(torch.tensor([0.5, 0.5, 0.55]), torch.ones(3, H, W))
-    for made, ground, expected in ((True, 0.0, 0.55), (False, 0.0, 0.5), (True, 0.9, 0.5)):
+    for made, ground, expected in (
+        (True, 0.0, 0.55), (True, 0.45, 0.55), (False, 0.0, 0.5), (True, 0.9, 0.5),
+    ):  # fmt: skip
         after = united(sight(before, [False, False, made], ground))
         assert torch.allclose(after.warped[0, 0], torch.tensor(expected))
 
@@ -185,6 +187,18 @@ def test_what_was_given_is_looked_up_before_what_was_thought_of() -> None:
     chosen = choose_frames([world], back[None], simulator.slots, W / H)[0]
     given = [key for key in chosen if key is not None and key.tick <= 0]
     assert given and torch.equal(given[0].frame, begin(simulator).newest.frame)
+
+
+def test_only_what_is_a_guess_is_drawn_decisively() -> None:
+    model = tiny_model()
+    drawn = {}
+    for decisive in (1.0, 0.1):
+        simulator = Simulator(model, replace(CONFIG, decisive=decisive), exemplars=walls(GREYER))
+        still, away = (turned(simulator, [begin(simulator)], degrees, 3)[0] for degrees in (0.0, 30.0))
+        assert imagined(away) and not imagined(still)
+        drawn[decisive] = still.newest.frame, away.newest.frame
+    assert torch.equal(drawn[1.0][0], drawn[0.1][0])
+    assert not torch.equal(drawn[1.0][1], drawn[0.1][1])
 
 
 def test_magnification_is_the_share_of_the_way_that_is_left() -> None:

@@ -49,6 +49,36 @@ def test_untrained_it_copies_what_the_references_show() -> None:
 
 @pytest.mark.parametrize("config", [TINY, LATENT], ids=["pixels", "latents"])
 @torch.no_grad()
+def test_at_a_low_temperature_one_reference_is_copied_and_not_a_mean(config: WorldModelConfig) -> None:
+    e, model = example(), tiny_model(config, lively=False)
+    view = look(e.references, e.pose, model.usable)
+    noise, one = torch.zeros(2, *model.latent_shape), torch.ones(2)
+    off = {}
+    for temperature in (1.0, 0.02):
+        inputs = model.inputs(
+            e.references, e.pose, e.step, e.actions, view=view,
+            temperature=torch.full((2, 1, H, W), temperature),
+        )  # fmt: skip
+        drawn = model.denoise(noise, one, 0 * one, model.denoiser.context(inputs)).latents
+        known = (inputs.known[:, 0].mean(1, keepdim=True) == 1).expand_as(drawn)
+        off[temperature] = float((drawn - inputs.warped[:, 0])[known].abs().mean())
+    assert off[0.02] < 1e-3 < 1e-2 < off[1.0]
+
+
+@torch.no_grad()
+def test_what_is_a_guess_changes_only_for_a_strong_reason() -> None:
+    e, model = example(), tiny_model()
+    inputs = model.inputs(e.references, e.pose, e.step, e.actions)
+    context = model.denoiser.context(replace(inputs, temperature=inputs.temperature * 0.02))
+    noise, one = torch.randn(2, *model.latent_shape), torch.ones(2)
+    free, firm = (model.denoise(noise, one, 0 * one, context, calm).latents for calm in (0.0, 1e-6))
+    known = (1 - context.unknown).repeat(1, 3, 1, 1) > 0.5
+    moved = (free - firm).abs()[known]
+    assert 0 < moved.max() <= 0.3, "by what the threshold takes away, and no more"
+
+
+@pytest.mark.parametrize("config", [TINY, LATENT], ids=["pixels", "latents"])
+@torch.no_grad()
 def test_every_input_is_heard(config: WorldModelConfig) -> None:
     e, model = example(), tiny_model(config)
     before = predict(model, e)

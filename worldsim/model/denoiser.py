@@ -19,6 +19,7 @@ from worldsim.model.references import DESCRIPTION_SIZE, Compensation
 from worldsim.model.tokenizer import TokenizerConfig
 
 _FOURIER = 64
+_FIRM = 0.3  # units of [-1, 1] that the residual has to go farther at a temperature of 0
 _EXTRA_CANDIDATES = 3  # the unwarped newest frame, the noisy frame, and nothing
 
 
@@ -90,6 +91,8 @@ class Inputs:
     """`[B, 5]`: sine and cosine of the pitch, and the step (right, up, forward) in blocks."""
     caption: Tensor
     """`[B, 384]`, zero for none."""
+    temperature: Tensor
+    """`[B, P, h, w]` in (0, 1]: 1 copies as it was trained to; less is decisive, for what is a guess anyway."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ class Context:
     """`[B, P, h, w]`, 1 where no reference shows anything: there the network has to invent."""
     begun: Tensor
     """`[B, P, h, w]`, 1 where it is given a beginning of that, with detail, in the first candidate."""
+    temperature: Tensor
+    """`[B, P, h, w]`, see `Inputs`."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,7 @@ class Denoiser(nn.Module):
             bias=self._copy_bias(i),
             unknown=(1 - i.known.amax(1)) * (1 - i.fixed),
             begun=i.begun * (1 - i.fixed),
+            temperature=torch.lerp(i.temperature, torch.ones_like(i.temperature), i.fixed),
         )
 
     def forward(
@@ -219,7 +225,8 @@ class Denoiser(nn.Module):
 
         `calm` is how far, in units of [-1, 1], the residual has to go before it changes what the
         references show (soft threshold): a world that eats its own output must not pay for small
-        biases at every frame.
+        biases at every frame. Where the temperature is low it has to go farther, and one reference is copied
+        instead of a mean of several: what was a guess is to stay the same guess.
         """
         steps = torch.cat([fourier(noise_level, _FOURIER), fourier(step_size, _FOURIER)], -1)
         cond = self.cond_out(context.cond + self.step_in(steps))
@@ -266,7 +273,8 @@ class Denoiser(nn.Module):
         # The noisy frame is worth copying in so far as it is not noise.
         odds = torch.log((1 - noise_level + 1e-4) / (noise_level + 1e-4))
         bias[:, -2] = 3 * odds[:, None, None, None] - 6
-        weights = torch.softmax(logits.unflatten(1, (self.candidate_count, g)) + bias, 1)
+        temperature = _by_group(context.temperature, g)
+        weights = torch.softmax((logits.unflatten(1, (self.candidate_count, g)) + bias) / temperature, 1)
         seen = context.candidate_depth.shape[1]
         # Nothing, the last candidate, adds nothing to the sum.
         latents = _mix(weights[:, :seen], context.candidates) + _mix(weights[:, -2:-1], x[:, None]) + residual
@@ -278,7 +286,7 @@ class Denoiser(nn.Module):
         if rest or colours < 1:  # learned latents have no pixels to threshold
             return residual
         given = torch.maximum(1 - context.unknown, context.begun)
-        threshold = calm * given.repeat(1, colours, 1, 1)
+        threshold = ((calm + _FIRM * (1 - context.temperature)) * given).repeat(1, colours, 1, 1)
         return residual.sign() * (residual.abs() - threshold).clamp(min=0)
 
     def _copy_bias(self, i: Inputs) -> Tensor:
@@ -301,6 +309,13 @@ class Denoiser(nn.Module):
 
     def _attention(self) -> list[ReferenceAttention]:
         return [m for m in self.attend if isinstance(m, ReferenceAttention)]
+
+
+def _by_group(temperature: Tensor, groups: int) -> Tensor:
+    """Of each cell's G copy weights: `[B, 1, G, h, w]`."""
+    if groups != temperature.shape[1]:
+        temperature = temperature.mean(1, keepdim=True)
+    return temperature[:, None]
 
 
 def _mix(weights: Tensor, candidates: Tensor) -> Tensor:

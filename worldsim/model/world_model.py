@@ -108,6 +108,7 @@ class WorldModel(nn.Module):
         caption: Tensor | None = None,
         held: Held | None = None,
         view: View | None = None,
+        temperature: Tensor | None = None,
     ) -> Inputs:
         """Bring references into the view from `pose` `[B, 5]`: what the denoiser is given beside the noise.
 
@@ -116,12 +117,15 @@ class WorldModel(nn.Module):
             actions: `[B, K, 25]` newest first.
             caption: `[B, 384]` or None.
             view: the references in that view, where they have been brought there already.
+            temperature: `[B, 1, H, W]` in (0, 1], see `denoiser.Inputs`; 1 if missing.
         """
         view = view or look(references, pose, self.usable, self.config.denoiser.compensation)
         motion = torch.cat([_angle(pose[:, 4]), step * 4], 1)
         if caption is None:
             caption = pose.new_zeros(len(pose), self.config.denoiser.caption_size)
-        return self._inputs(view, references, pose, motion, actions, caption, held)
+        if temperature is None:
+            temperature = torch.ones_like(view.newest[:, :1])
+        return self._inputs(view, references, pose, motion, actions, caption, held, temperature)
 
     def denoise(
         self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float = 0.0
@@ -165,6 +169,7 @@ class WorldModel(nn.Module):
         actions: Tensor,
         caption: Tensor,
         held: Held | None,
+        temperature: Tensor,
     ) -> Inputs:
         slots = view.valid.shape[1]
         batch, empty = len(view.newest), torch.zeros_like(view.newest)
@@ -189,6 +194,7 @@ class WorldModel(nn.Module):
             actions=scale_actions(actions),
             motion=motion,
             caption=caption,
+            temperature=self._cells(temperature),
         )
 
     def _encode_all(self, warped: Tensor, view: View) -> tuple[Tensor, Tensor]:

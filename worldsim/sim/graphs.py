@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 INPUT_NAMES = tuple(field.name for field in dataclasses.fields(Inputs))
 _BEFORE, _AFTER = (
     ("stem", "cond"),
-    ("memory_mask", "candidates", "candidate_depth", "bias", "unknown", "begun"),
+    ("memory_mask", "candidates", "candidate_depth", "bias", "unknown", "begun", "temperature"),
 )
 
 

@@ -208,6 +208,7 @@ def probe(model: WorldModel, batch: int = 1) -> tuple[Inputs, Tensor]:
         fixed=(1 - bits(p, h, w))[0], references=even(r, channels, h, w),
         description=even(r, DESCRIPTION_SIZE), valid=torch.ones(batch, r, dtype=torch.bool),
         actions=even(d.action_history, 25), motion=even(5), caption=torch.zeros(batch, d.caption_size),
+        temperature=torch.where(bits(p, h, w) > 0.5, 1.0, 0.1),
     )  # fmt: skip
     noise = torch.randn(batch, channels, h, w, generator=generator)
     device = model.usable.device

@@ -21,7 +21,9 @@ from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
 GIVEN = 0.35
-"""Grounding above which what is seen follows from what was given, and is not replaced."""
+"""Grounding below which a thing counts as invented, and something finer may take its place."""
+LOOSE = 0.5
+"""Grounding below which a thing is kept sharp rather than drawn as the mean of what it may be."""
 _SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
 Chosen = list[list[KeyFrame | None]]
 """For each world the frames to look at, slot by slot; None for an empty slot."""
@@ -149,9 +151,9 @@ def united(sight: Sight) -> View:
     """The view with what is imagined taken for seen, in the newest frame, and drawn from the place that was thought of.
 
     A dream that looks at its own last frame alone blurs what is there a little more with every tick. What
-    follows from what was given stays as it was.
+    follows closely from what was given stays as it was.
     """
-    view, imagined, free = sight.view, sight.imagined, sight.ground < GIVEN
+    view, imagined, free = sight.view, sight.imagined, sight.ground < LOOSE
     if not bool(imagined.any()):
         return view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()

@@ -32,7 +32,7 @@ from worldsim.sim.imagination import Imagination, imagine
 from worldsim.sim.network import Backend, Eager, Network, open_network
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
-from worldsim.sim.sight import Sight, choose, gather, see
+from worldsim.sim.sight import LOOSE, Sight, choose, gather, see
 from worldsim.sim.state import KeyFrame, Memory, WorldState, without_events
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
@@ -66,6 +66,8 @@ class SimulatorConfig:
     """bfloat16 where the processor multiplies it fast, float32 elsewhere."""
     backend: Backend = "eager"
     """What runs the denoiser, see `network`; other than eager it may differ in the last bits."""
+    decisive: float = 0.1
+    """Temperature of copying what is a guess anyway, see `denoiser.Inputs`; 1: as the network was trained."""
     imagine: bool = True
     """Put exemplars where nothing is known, if the world has any."""
     key_distance: float = 0.5
@@ -214,6 +216,7 @@ class Simulator:
                 self.model.inputs(
                     sight.references, pose.to(device), step.to(device), actions.to(device),
                     self._captions(worlds), view=sight.view,
+                    temperature=torch.where(sight.ground < LOOSE, self.config.decisive, 1.0),
                 )
             )  # fmt: skip
 
