@@ -160,6 +160,21 @@ def test_a_gap_is_filled_with_what_is_imagined_and_a_crack_is_not() -> None:
     assert (after.warped[0, 0, :, :4, -3:] == 0.5).all(), "what is seen there is another thing, and stays"
 
 
+def test_a_surface_seen_from_far_too_near_is_a_lattice_and_not_taken_for_one() -> None:
+    known = torch.ones(3, H, W)
+    known[:2] = 0
+    known[0, ::3, ::3] = 1
+    known[2, :, W // 2 :] = 0
+    known[2, ::3, ::3] = 1
+    seen = view(torch.tensor([0.5, 0.5, -0.5]), known)
+    after = united(sight(seen, [False, False, True]))
+    inner = after.known[0, 0, 0, :, W // 2 + 5 :], after.known[0, 0, 0, :, : W // 2 - 5]
+    assert not inner[0].any() and inner[1].all()
+    assert (after.warped[0, 0, :, :, : W // 2 - 5] == -0.5).all(), "its dots don't show through"
+    given = united(sight(seen, [False, False, True], ground=0.9))
+    assert given.known[0, 0, 0, 0, W - 1 - (W - 1) % 3] == 1, "what follows from what was given stays"
+
+
 def test_the_same_surface_is_drawn_from_where_it_is_sharp() -> None:
     before = view(torch.tensor([0.5, 0.5, 0.55]), torch.ones(3, H, W))
     for made, ground, expected in (

@@ -153,13 +153,13 @@ def united(sight: Sight) -> View:
     A dream that looks at its own last frame alone blurs what is there a little more with every tick. What
     follows closely from what was given stays as it was.
     """
-    view, imagined, free = sight.view, sight.imagined, sight.ground < LOOSE
+    imagined, free = sight.imagined, sight.ground < LOOSE
     if not bool(imagined.any()):
-        return view
+        return sight.view
+    view = _without_crumbs(sight.view, free)
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
-    seen = (view.known * ~imagined[:, :, None, None, None]).amax(1)
-    # Small holes are cracks in a surface, and what is imagined lies behind it; lone pixels are no surface.
-    gap = gaps(seen) | (F.avg_pool2d(seen, _CRUMB, 1, _CRUMB // 2, count_include_pad=False) < 0.5)
+    # Small holes are cracks in a surface, and what is imagined lies behind it.
+    gap = gaps((view.known * ~imagined[:, :, None, None, None]).amax(1))
     for slot in range(1, warped.shape[1]):
         shown = view.known[:, slot] * imagined[:, slot, None, None, None]
         same = _agree(
@@ -171,6 +171,13 @@ def united(sight: Sight) -> View:
         depth[:, 0] = torch.where(taken, view.depth[:, slot], depth[:, 0])
         known[:, 0] = torch.where(taken, 1.0, known[:, 0])
     return replace(view, warped=warped, depth=depth, known=known)
+
+
+def _without_crumbs(view: View, free: Tensor) -> View:
+    """The view less lone pixels where it is free: a surface seen from far too near is a lattice, not a surface."""
+    share = F.avg_pool2d(view.known.flatten(0, 1), _CRUMB, 1, _CRUMB // 2, count_include_pad=False)
+    lone = (share < 0.5).unflatten(0, view.known.shape[:2]) & free[:, None]
+    return replace(view, known=torch.where(lone, 0.0, view.known))
 
 
 def _agree(
