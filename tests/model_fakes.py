@@ -69,8 +69,10 @@ def save_tiny_world(folder: Path, *, seeds: int = 3, config: WorldModelConfig = 
     save_checkpoint(folder, model.state_dict(), to_json(config), info={"step": 1, "frames": 2})
     clips = tiny_clips(seeds, 3)
     assert clips.depth is not None and clips.pose is not None
-    moments = Seeds(clips.frames, clips.depth, clips.pose, clips.actions[:, 1:], np.array(clips.captions))
+    unknown = np.full(seeds, np.nan, np.float32)
+    captions = np.array(clips.captions)
+    moments = Seeds(clips.frames, clips.depth, clips.pose, clips.actions[:, 1:], captions, unknown)
     (folder / SEEDS_FILE).write_bytes(encode_seeds(moments))
-    places = Exemplars(clips.frames[:, 0], clips.depth[:, 0], np.zeros(len(clips.frames), np.float32))
+    places = Exemplars(clips.frames[:, 0], clips.depth[:, 0], np.zeros(seeds, np.float32), unknown)
     (folder / EXEMPLARS_FILE).write_bytes(encode_exemplars(places))
     return folder

@@ -66,7 +66,8 @@ def test_eight_bits_stay_near_eager_or_are_not_used(
     pytest.importorskip("onnxruntime")
     model, clips = tiny_model(), tiny_clips(2, 3)
     assert clips.depth is not None and clips.pose is not None
-    seeds = Seeds(clips.frames, clips.depth, clips.pose, clips.actions[:, 1:], np.array(clips.captions))
+    captions, daytime = np.array(clips.captions), np.full(len(clips.frames), 0.5, np.float32)
+    seeds = Seeds(clips.frames, clips.depth, clips.pose, clips.actions[:, 1:], captions, daytime)
     config = SimulatorConfig(precision="float32", backend="int8")
     monkeypatch.setattr(quantised, "GREY", 4.0)  # weights by chance are rougher than trained ones
     small = Simulator(model, config, seeds).network

@@ -95,7 +95,10 @@ def test_begins_from_footage(env: DreamEnv) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (3, H, W, 3), dtype=np.uint8)
     obs, _ = env.reset(seed=0, options={"frames": frames, "actions": [forward(), noop()], "pitch": -5.0})
     assert np.array_equal(obs, frames[-1])
-    obs, _ = env.reset(seed=0, options={"frames": frames[:1], "caption": "a desert at dusk"})
+    obs, _ = env.reset(
+        seed=0, options={"frames": frames[:1], "caption": "a desert at dusk", "time_of_day": 0.75}
+    )
+    assert env.clone_state().world.daytime == 0.75
     assert np.array_equal(obs, frames[0])
     assert env.buffers()["depth"].shape == (H, W)
 
@@ -131,6 +134,8 @@ BAD_RESETS: list[tuple[dict[str, Any], str]] = [
     ({"options": {"frames": np.zeros((2, H, W, 3), np.uint8), "actions": []}}, "actions"),
     ({"options": {"frames": np.zeros((1, H, W, 3), np.uint8), "pitch": 100}}, "pitch"),
     ({"options": {"frames": np.zeros((1, H, W, 3), np.uint8), "pitch": float("nan")}}, "pitch"),
+    ({"options": {"frames": np.zeros((1, H, W, 3), np.uint8), "time_of_day": 1.5}}, "a number from 0 to 1"),
+    ({"options": {"time_of_day": 0.5}}, "time_of_day without frames"),
     ({"options": {"frames": np.zeros((1, H, W, 3), np.uint8), "depth": np.full((1, H, W), np.nan)}}, "depth"),
 ]
 

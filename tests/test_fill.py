@@ -6,9 +6,10 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth, tangents
-from worldsim.model.fill import composite, copy_torch, go_on, pull_push
+from worldsim.model.fill import composite, copy_torch, go_on, pull_push, window_sum
 
 
 def test_known_pixels_stay_and_holes_take_after_their_neighbours() -> None:
@@ -20,6 +21,11 @@ def test_known_pixels_stay_and_holes_take_after_their_neighbours() -> None:
     assert torch.equal(filled[..., :60], picture[..., :60])
     assert float((filled[..., 60:66] - picture[..., 60:66]).abs().mean()) < 0.15
     assert float(filled.abs().max()) <= 1
+
+
+def test_windows_are_summed_as_pooling_would() -> None:
+    known = (torch.rand(2, 3, 20, 30, generator=torch.Generator().manual_seed(0)) > 0.4).float()
+    assert torch.allclose(window_sum(known, 5), F.avg_pool2d(known, 5, 1, 2) * 25, atol=1e-4)
 
 
 def test_nothing_known_is_nothing() -> None:

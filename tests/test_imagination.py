@@ -33,7 +33,10 @@ def walls(*colours: tuple[int, int, int], depth: float = 8.0) -> Exemplars:
     """Flat walls seen head on, one of each colour."""
     frames = np.stack([np.full((H, W, 3), colour, np.uint8) for colour in colours])
     return Exemplars(
-        frames, np.full((len(colours), H, W), depth, np.float16), np.zeros(len(colours), np.float32)
+        frames,
+        np.full((len(colours), H, W), depth, np.float16),
+        np.zeros(len(colours), np.float32),
+        np.full(len(colours), np.nan, np.float32),
     )
 
 
@@ -82,6 +85,17 @@ def test_a_place_that_does_not_go_on_from_here_is_not_taken() -> None:
     assert not imagined(turned(simulator, [begin(simulator)], 45.0)[0])
 
 
+def test_a_place_is_lit_as_the_world_is() -> None:
+    night, dawn = (replace(walls(GREYER), daytime=np.array([t], np.float32)) for t in (0.9, 0.1))
+    for places, daytime, thought_of in (
+        (night, 0.5, False), (night, 0.95, True), (night, np.nan, True), (dawn, 0.95, False), (dawn, 0.99, True),
+        (walls(GREYER), 0.5, True),
+    ):  # fmt: skip
+        simulator = Simulator(tiny_model(), CONFIG, exemplars=places)
+        world = replace(begin(simulator), daytime=daytime)
+        assert bool(imagined(turned(simulator, [world], 30.0, 4)[0])) == thought_of
+
+
 def test_it_can_be_turned_off_and_needs_exemplars() -> None:
     for simulator in (
         Simulator(tiny_model(), replace(CONFIG, imagine=False), exemplars=walls(GREYER)),
@@ -122,10 +136,11 @@ def test_each_world_of_a_batch_has_its_own_ideas() -> None:
 
 def test_an_idea_survives_a_snapshot() -> None:
     simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREYER))
-    world = turned(simulator, [begin(simulator)], 45.0)[0]
+    world = turned(simulator, [replace(begin(simulator), daytime=0.25)], 45.0)[0]
     state = DreamState(world, dict(np.random.default_rng(0).bit_generator.state), 0, "")
     back = DreamState.from_bytes(state.to_bytes()).world
     assert [k.imagined for k in back.memory.frames] == [k.imagined for k in world.memory.frames]
+    assert back.daytime == 0.25
     after = [turned(simulator, [w], 9.0, 4)[0].newest.frame for w in (world, back)]
     assert torch.equal(*after)
 
@@ -231,14 +246,14 @@ def test_exemplars_come_back_as_they_were(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     kept = Exemplars(
         rng.integers(0, 256, (3, H, W, 3), np.uint8), (rng.random((3, H, W)) * 99).astype(np.float16),
-        np.array([-3.5, 0, 88], np.float32),
+        np.array([-3.5, 0, 88], np.float32), np.array([0.5, np.nan, 0.9], np.float32),
     )  # fmt: skip
     assert load_exemplars(tmp_path, (H, W)) is None
     (tmp_path / EXEMPLARS_FILE).write_bytes(encode_exemplars(kept))
     back = load_exemplars(tmp_path, (H, W))
     assert back is not None and len(back) == 3
-    for name in ("frames", "depth", "pitch"):
-        assert np.array_equal(getattr(back, name), getattr(kept, name))
+    for name in ("frames", "depth", "pitch", "daytime"):
+        assert np.array_equal(getattr(back, name), getattr(kept, name), equal_nan=name == "daytime")
 
 
 def test_damaged_or_foreign_exemplars_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -38,7 +38,10 @@ TINY_RECIPE = Recipe(
 
 
 TINY_EXEMPLARS = Exemplars(
-    tiny_clips(2).frames[:, 0], np.ones((2, H, W), np.float16), np.zeros(2, np.float32)
+    tiny_clips(2).frames[:, 0],
+    np.ones((2, H, W), np.float16),
+    np.zeros(2, np.float32),
+    np.full(2, np.nan, np.float32),
 )
 
 

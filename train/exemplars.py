@@ -14,13 +14,13 @@ from worldsim.model.camera import encode_depth
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars
 
-from .seeds import Sampler
+from .seeds import Sampler, daytimes
 
 FIRST_WORLD = 1_500_000
 """Seeds of the worlds that exemplars come from: above 1,000,000, where training goes, too."""
 _TICKS, _EVERY, _CROWD = 160, 20, 8
 _SKETCH = (6, 10)
-_CLOSEST = 1.2
+_NEAR, _LEVEL = 2.5, 35.0  # blocks; degrees
 _ROUNDS = 12
 
 
@@ -28,7 +28,7 @@ def record_exemplars(engine: str, policy: str, *, count: int, width: int, height
     """Play many worlds and keep `count` views of them that differ."""
     game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
     player = registry.resolve(registry.POLICIES, policy, "policy")(0)
-    views: list[tuple[NDArray[np.uint8], NDArray[np.float16], float]] = []
+    views: list[tuple[NDArray[np.uint8], NDArray[np.float16], float, float]] = []
     seed = FIRST_WORLD
     while len(views) < _CROWD * count:
         game.reset(seed)
@@ -36,36 +36,41 @@ def record_exemplars(engine: str, policy: str, *, count: int, width: int, height
         for tick in range(_TICKS):
             game.step(player.act(game.state()))
             # No half-broken blocks: their cracks would be part of every place that is thought of.
-            if tick % _EVERY == _EVERY - 1 and game.state()["break_progress"] == 0:
+            state = game.state()
+            if tick % _EVERY == _EVERY - 1 and state["break_progress"] == 0:
                 frame, depth, _ids = game.render_buffers()
-                views.append((frame, depth.astype(np.float16), float(game.state()["pose"][4])))
+                views.append((frame, depth.astype(np.float16), state["pose"][4], state["time_of_day"]))
         seed += 1
-    frames, depths, pitches = zip(*views)
-    return choose(Exemplars(np.stack(frames), np.stack(depths), np.array(pitches, np.float32)), count)
+    frames, depths, pitches, times = zip(*views)
+    numbers = np.array(pitches, np.float32), np.array(times, np.float32)
+    return choose(Exemplars(np.stack(frames), np.stack(depths), *numbers), count)
 
 
 def clip_exemplars(source: Sampler, count: int) -> Exemplars:
     """Keep `count` views that differ of clips with poses; where there is no depth, all is far away."""
-    frames, depths, pitches = [], [], []
+    frames, depths, pitches, times = [], [], [], []
     while sum(map(len, frames)) < _CROWD * count:
         batch = source.sample()
         assert batch.pose is not None
         frames.append(batch.frames[:, -1])
         depths.append(filled_depth(batch)[:, -1].astype(np.float16))
         pitches.append(batch.pose[:, -1, 4].astype(np.float32))
-    return choose(Exemplars(np.concatenate(frames), np.concatenate(depths), np.concatenate(pitches)), count)
+        times.append(daytimes(batch))
+    return choose(Exemplars(*(np.concatenate(part) for part in (frames, depths, pitches, times))), count)
 
 
 def choose(crowd: Exemplars, count: int) -> Exemplars:
     """The views nearest to the centres of `count` clusters (k-means of tiny pictures with depth); the same every time.
 
-    Views with a surface right before the eyes show nothing but that and are left out.
+    Views half of which is right before the eyes show little of a place and are left out; who looks down or up
+    sees what is near.
     """
-    open_ = np.median(crowd.depth[:, ::4, ::4], axis=(1, 2)) > _CLOSEST
+    near = (crowd.depth[:, ::4, ::4] < _NEAR).mean((1, 2))
+    open_ = near < np.where(np.abs(crowd.pitch) < _LEVEL, 0.5, 0.9)
     index = np.flatnonzero(open_ if open_.sum() >= count else np.ones_like(open_))
     sketches = _sketches(crowd, index)
     picked = index[_central(sketches, min(count, len(index)))]
-    return Exemplars(crowd.frames[picked], crowd.depth[picked], crowd.pitch[picked])
+    return Exemplars(crowd.frames[picked], crowd.depth[picked], crowd.pitch[picked], crowd.daytime[picked])
 
 
 def _sketches(crowd: Exemplars, index: NDArray[np.int64]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from worldsim.data.episode import ClipBatch, filled_depth
 from worldsim.model.camera import to_yaw_frame
 from worldsim.model.world_model import WorldModel
 from worldsim.png import grid, write_png
+from worldsim.signals import PLACE, from_state
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
@@ -62,7 +64,7 @@ def record_twin(engine: str, policy: str, *, worlds: int, frames: int, width: in
     game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
     rows = [_play(game, player, seed, frames) for seed in range(worlds)]
     stacked = [np.stack(column) for column in zip(*rows)]
-    return Twin(ClipBatch(stacked[0], stacked[1], stacked[2], stacked[3], None, ("",) * worlds))
+    return Twin(ClipBatch(stacked[0], stacked[1], stacked[2], *stacked[3:], ("",) * worlds))
 
 
 def _play(game: Any, player: Any, seed: int, frames: int) -> tuple[NDArray[Any], ...]:
@@ -74,8 +76,10 @@ def _play(game: Any, player: Any, seed: int, frames: int) -> tuple[NDArray[Any],
     action = np.zeros(25, np.float32)
     for _ in range(frames):
         frame, depth, _ids = game.render_buffers()
-        rows.append((frame, action, depth.astype(np.float16), np.asarray(game.state()["pose"], np.float32)))
-        action = player.act(game.state())
+        state = game.state()
+        pose = np.asarray(state["pose"], np.float32)
+        rows.append((frame, action, depth.astype(np.float16), pose, from_state(state)))
+        action = player.act(state)
         game.step(action)
     return tuple(np.stack(column) for column in zip(*rows))
 
@@ -112,6 +116,9 @@ def dream(
             actions=actions[b, 1:CONTEXT],
             depth=None if depth is None else depth[b],
             pose=torch.from_numpy(clips.pose[b, :CONTEXT]),
+            daytime=math.nan
+            if clips.signals is None
+            else float(clips.signals[b, CONTEXT - 1, PLACE["time_of_day"]]),
         )
         for b in range(len(frames))
     ]

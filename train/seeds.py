@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from worldsim import registry
 from worldsim.data.episode import ClipBatch, filled_depth
+from worldsim.signals import PLACE
 from worldsim.sim.seeds import Seeds
 
 FRAMES = 3
@@ -53,7 +55,15 @@ def clip_seeds(source: Sampler, count: int) -> Seeds:
         arrays[name] = np.concatenate([part[:, cut] for part in parts])[:count]
     actions = np.concatenate([b.actions[:, cut] for b in batches])[:count, 1:]
     captions = np.array([c for b in batches for c in b.captions][:count])
-    return Seeds(actions=actions, captions=captions, **arrays)
+    times = np.concatenate([daytimes(b) for b in batches])[:count]
+    return Seeds(actions=actions, captions=captions, daytime=times, **arrays)
+
+
+def daytimes(batch: ClipBatch) -> NDArray[np.float32]:
+    """Time of day at the end of each clip, nan where it isn't known."""
+    if batch.signals is None:
+        return np.full(len(batch), np.nan, np.float32)
+    return batch.signals[:, -1, PLACE["time_of_day"]].astype(np.float32)
 
 
 def _moment(game: Any, player: Any) -> dict[str, Any]:
@@ -68,4 +78,6 @@ def _moment(game: Any, player: Any) -> dict[str, Any]:
         depths.append(depth.astype(np.float16))
         poses.append(np.asarray(game.state()["pose"], np.float32))
     parts = {"frames": frames, "depth": depths, "pose": poses, "actions": actions}
-    return {**{k: np.stack(v) for k, v in parts.items()}, "captions": np.array(game.state()["caption"])}
+    state = game.state()
+    told = {"captions": np.array(state["caption"]), "daytime": np.float32(state["time_of_day"])}
+    return {**{k: np.stack(v) for k, v in parts.items()}, **told}

@@ -210,6 +210,7 @@ def tiny_world(folder: Path, *, seed: int = 0) -> Path:
         np.zeros((count, length, 5), np.float32),
         np.zeros((count, length - 1, 25), np.float32),
         np.array([""] * count),
+        np.full(count, np.nan, np.float32),
     )
     (folder / SEEDS_FILE).write_bytes(encode_seeds(moments))
     return folder

@@ -98,6 +98,7 @@ class WorldDreamer:
             actions=torch.from_numpy(s.actions[: n - 1].copy()),
             depth=torch.from_numpy(twin.depth[:n]),
             pose=torch.from_numpy(twin.pose[:n]),
+            daytime=float(twin.columns["time_of_day"][n - 1]),
         )
 
 

@@ -127,7 +127,7 @@ class World:
         """The last `count` frames as reset options for a learned world, which goes on from there.
 
         `frames` uint8 [T, H, W, 3] and `actions`, T - 1 dicts; `pose` float32 [T, 5], true `depth`
-        float32 [T, H, W] and `caption` where the world knows them.
+        float32 [T, H, W], `time_of_day` and `caption` where the world knows them.
         """
         moments = self.history.last(count)
         options: dict[str, Any] = {
@@ -137,6 +137,8 @@ class World:
         states = [m.info.get("state", {}) for m in moments]
         if all("pose" in state for state in states):
             options["pose"] = np.stack([np.asarray(state["pose"], np.float32) for state in states])
+        if not self.generated and "time_of_day" in states[-1]:  # a dream reads it off the picture, and badly
+            options["time_of_day"] = float(states[-1]["time_of_day"])
         if states[-1].get("caption"):
             options["caption"] = str(states[-1]["caption"])
         depth = self._depths(moments)

@@ -32,6 +32,8 @@ class Exemplars:
     """`[N, H, W]` z-depth in blocks."""
     pitch: NDArray[np.float32]
     """`[N]` degrees, positive down."""
+    daytime: NDArray[np.float32]
+    """`[N]` time of day in [0, 1), nan where it isn't known."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -47,6 +49,7 @@ def encode_exemplars(exemplars: Exemplars) -> bytes:
         depth_low=_differences((bits & 255).astype(np.uint8), axis=2),
         depth_high=_differences((bits >> 8).astype(np.uint8), axis=2),
         pitch=exemplars.pitch,
+        daytime=exemplars.daytime,
     )
     return buffer.getvalue()
 
@@ -63,18 +66,19 @@ def load_exemplars(folder: Path, size: tuple[int, int]) -> Exemplars | None:
     path = folder / EXEMPLARS_FILE
     if not path.is_file():
         return None
-    frames, low, high, pitch = load_arrays(path, ("frames", "depth_low", "depth_high", "pitch"), _SIZE_LIMIT)
+    names = ("frames", "depth_low", "depth_high", "pitch", "daytime")
+    frames, low, high, pitch, daytime = load_arrays(path, names, _SIZE_LIMIT)
     count = len(frames)
-    fits = frames.dtype == low.dtype == high.dtype == np.uint8 and pitch.dtype == np.float32
+    fits = frames.dtype == low.dtype == high.dtype == np.uint8 and pitch.dtype == daytime.dtype == np.float32
     shapes = frames.shape == (count, *size, 3) and low.shape == high.shape == (count, *size)
-    if not fits or not shapes or pitch.shape != (count,) or count == 0:
+    if not fits or not shapes or not pitch.shape == daytime.shape == (count,) or count == 0:
         raise CheckpointError(
-            f"{path}: got frames {frames.shape}, expected [N, {size[0]}, {size[1]}, 3] and depth and pitch to them; "
-            "copy the world again"
+            f"{path}: got frames {frames.shape}, expected [N, {size[0]}, {size[1]}, 3] and depth, pitch and "
+            "daytime to them; copy the world again"
         )
     bits = _sums(low, axis=2).astype(np.uint16) | (_sums(high, axis=2).astype(np.uint16) << 8)
     depth = np.nan_to_num(bits.view(np.float16), nan=1.0)
-    return Exemplars(_sums(frames, axis=2), depth, np.nan_to_num(pitch))
+    return Exemplars(_sums(frames, axis=2), depth, np.nan_to_num(pitch), daytime)
 
 
 def _differences(values: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:

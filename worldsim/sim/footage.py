@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from worldsim.actions import ACTION_SIZE, check_vector, to_vector
 from worldsim.errors import UsageError, brief
 from worldsim.sim.seeds import Seeds
 
-OPTIONS = ("frames", "actions", "depth", "pose", "pitch", "caption")
+OPTIONS = ("frames", "actions", "depth", "pose", "pitch", "time_of_day", "caption")
 _MAX_FRAMES = 1024
 
 
@@ -28,6 +29,7 @@ class Footage:
     depth: Tensor | None = None
     pose: Tensor | None = None
     pitch: float = 0.0
+    daytime: float = math.nan
 
 
 def seed_footage(seeds: Seeds, index: int) -> Footage:
@@ -36,7 +38,10 @@ def seed_footage(seeds: Seeds, index: int) -> Footage:
     def part(array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array[index])
 
-    return Footage(part(seeds.frames), part(seeds.actions), part(seeds.depth), part(seeds.pose))
+    return Footage(
+        part(seeds.frames), part(seeds.actions), part(seeds.depth), part(seeds.pose),
+        daytime=float(seeds.daytime[index]),
+    )  # fmt: skip
 
 
 def read_footage(options: Any, size: tuple[int, int]) -> Footage | None:
@@ -56,7 +61,11 @@ def read_footage(options: Any, size: tuple[int, int]) -> Footage | None:
     if unknown:
         raise UsageError(f"options: unknown {', '.join(unknown)}; known options are {', '.join(OPTIONS)}")
     if options.get("frames") is None:
-        lost = [key for key in ("actions", "depth", "pose", "pitch") if options.get(key) is not None]
+        lost = [
+            key
+            for key in ("actions", "depth", "pose", "pitch", "time_of_day")
+            if options.get(key) is not None
+        ]
         if lost:
             raise UsageError(
                 f"options: got {', '.join(lost)} without frames; add 'frames' uint8 [T, H, W, 3]"
@@ -69,7 +78,8 @@ def read_footage(options: Any, size: tuple[int, int]) -> Footage | None:
         actions=_actions(options.get("actions"), count - 1),
         depth=_floats("depth", options.get("depth"), (count, *size)),
         pose=_floats("pose", options.get("pose"), (count, 5)),
-        pitch=_pitch(options.get("pitch", 0.0)),
+        pitch=_number("pitch", options.get("pitch", 0.0), -90, 90, "degrees from -90 to 90"),
+        daytime=_daytime(options.get("time_of_day")),
     )
 
 
@@ -112,8 +122,12 @@ def _floats(name: str, value: Any, shape: tuple[int, ...]) -> Tensor | None:
     return torch.from_numpy(array)
 
 
-def _pitch(value: Any) -> float:
+def _daytime(value: Any) -> float:
+    return math.nan if value is None else _number("time_of_day", value, 0, 1, "a number from 0 to 1")
+
+
+def _number(name: str, value: Any, low: float, high: float, expected: str) -> float:
     number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or not -90 <= value <= 90:
-        raise UsageError(f"options['pitch']: got {brief(value)}, expected degrees from -90 to 90")
+    if not number or not low <= value <= high:
+        raise UsageError(f"options[{name!r}]: got {brief(value)}, expected {expected}")
     return float(value)

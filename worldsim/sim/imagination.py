@@ -44,6 +44,7 @@ _PITCH = 25.0
 _FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
+_HOURS = 0.15  # of a day: night is not to fall behind the next tree
 _COVER = 0.4
 _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
@@ -69,7 +70,7 @@ class Imagination:
     def __init__(self, exemplars: Exemplars, usable: Tensor) -> None:
         self.device = usable.device
         self.frames, self.depth = torch.from_numpy(exemplars.frames), torch.from_numpy(exemplars.depth)
-        self.pitch = torch.from_numpy(exemplars.pitch)
+        self.pitch, self.daytime = torch.from_numpy(exemplars.pitch), torch.from_numpy(exemplars.daytime)
         self.usable = usable.float()[None, None].cpu()
         self.seen = self._shrunk(self.usable) > 0.5
         self.coarse = torch.cat(
@@ -144,7 +145,7 @@ class Imagination:
         limit: float,
     ) -> tuple[int, Tensor] | None:
         """An exemplar that shows what is wanted and goes on from what is known, and the yaw it is put at."""
-        near = ((self.pitch - pose[4]).abs() < _PITCH).nonzero()[:, 0]
+        near = (((self.pitch - pose[4]).abs() < _PITCH) & self._lit_as(world)).nonzero()[:, 0]
         if len(near) == 0:
             return None
         yaw = pose[3] + torch.tensor(TURNS)
@@ -166,6 +167,11 @@ class Imagination:
         if unfit[best]:
             return None
         return int(index[best]), yaw[best]
+
+    def _lit_as(self, world: WorldState) -> Tensor:
+        """Bool `[N]`: which exemplars are of about the world's time of day; all where either isn't known."""
+        off = (self.daytime - world.daytime).remainder(1)
+        return ~(torch.minimum(off, 1 - off) > _HOURS)
 
     def _placed(self, pose: Tensor, index: Tensor, yaw: Tensor) -> tuple[Tensor, Tensor]:
         """Exemplars as they would be seen from `pose`, put to the same place at `yaw` `[N]`: `[N, 4, 12, 20]`."""

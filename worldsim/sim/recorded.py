@@ -62,8 +62,9 @@ def record(simulator: Simulator, seeds: Seeds, moment: int, frames: int) -> list
     network = simulator.network
     footage = seed_footage(seeds, moment % len(seeds))
     world = simulator.begin(
-        footage.frames, seed=moment, actions=footage.actions, depth=footage.depth, pose=footage.pose
-    )
+        footage.frames, seed=moment, actions=footage.actions, depth=footage.depth, pose=footage.pose,
+        daytime=footage.daytime,
+    )  # fmt: skip
     recorder = Recorder(network)
     simulator.network = recorder
     try:

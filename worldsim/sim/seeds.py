@@ -14,7 +14,7 @@ from worldsim.sim.arrays import load_arrays
 
 SEEDS_FILE = "seeds.npz"
 _SIZE_LIMIT = 64 * 2**20
-_MEMBERS = ("frames", "depth", "pose", "actions", "captions")
+_MEMBERS = ("frames", "depth", "pose", "actions", "captions", "daytime")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Seeds:
     """`[S, T - 1, 25]`."""
     captions: NDArray[np.str_]
     """`[S]`."""
+    daytime: NDArray[np.float32]
+    """`[S]` time of day in [0, 1), nan where it isn't known."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -54,7 +56,8 @@ def load_seeds(folder: Path) -> Seeds | None:
         return None
     seeds = Seeds(*load_arrays(path, _MEMBERS, _SIZE_LIMIT))
     s, t = seeds.frames.shape[:2]
-    shapes = (seeds.depth.shape[:2], seeds.pose.shape, seeds.actions.shape, seeds.captions.shape)
-    if seeds.frames.dtype != np.uint8 or shapes != ((s, t), (s, t, 5), (s, t - 1, 25), (s,)):
+    parts = (seeds.pose, seeds.actions, seeds.captions, seeds.daytime)
+    shapes = (seeds.depth.shape[:2], *(part.shape for part in parts))
+    if seeds.frames.dtype != np.uint8 or shapes != ((s, t), (s, t, 5), (s, t - 1, 25), (s,), (s,)):
         raise CheckpointError(f"{path}: arrays don't fit each other; copy the world again")
     return seeds

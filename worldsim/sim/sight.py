@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth
-from worldsim.model.fill import gaps
+from worldsim.model.fill import gaps, window_sum
 from worldsim.model.grounding import grounding
 from worldsim.model.references import References, View, look
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
@@ -175,7 +175,8 @@ def united(sight: Sight) -> View:
 
 def _without_crumbs(view: View, free: Tensor) -> View:
     """The view less lone pixels where it is free: a surface seen from far too near is a lattice, not a surface."""
-    share = F.avg_pool2d(view.known.flatten(0, 1), _CRUMB, 1, _CRUMB // 2, count_include_pad=False)
+    known = view.known.flatten(0, 1)
+    share = window_sum(known, _CRUMB) / window_sum(torch.ones_like(known[:1]), _CRUMB)
     lone = (share < 0.5).unflatten(0, view.known.shape[:2]) & free[:, None]
     return replace(view, known=torch.where(lone, 0.0, view.known))
 

@@ -117,6 +117,7 @@ class Simulator:
         depth: Tensor | None = None,
         pose: Tensor | None = None,
         pitch: float = 0.0,
+        daytime: float = math.nan,
         caption: Tensor | None = None,
     ) -> WorldState:
         """Start a world from footage.
@@ -128,6 +129,7 @@ class Simulator:
             depth: `[T, H, W]` in blocks; estimated if missing.
             pose: `[T, 5]`; integrated from the actions and the motion head if missing.
             pitch: degrees of the first frame, where poses are missing.
+            daytime: time of day in [0, 1), 0.5 is noon; nan if it isn't known.
         """
         steps = len(frames) - 1
         actions = torch.zeros(steps, ACTION_SIZE) if actions is None else actions
@@ -136,7 +138,7 @@ class Simulator:
         state = WorldState(
             seed=seed, episode=episode, tick=0, recent=(), memory=Memory(),
             actions=torch.zeros(self.history, ACTION_SIZE), past=torch.zeros(2, 3),
-            caption=torch.zeros(size) if caption is None else caption.float(),
+            caption=torch.zeros(size) if caption is None else caption.float(), daytime=daytime,
         )  # fmt: skip
         for t in range(steps + 1):
             if t > 0:

@@ -122,6 +122,7 @@ def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
         "past": w.past.cpu().numpy(),
         "caption": w.caption.cpu().numpy(),
         "uncertainty": np.array([w.uncertainty, w.invented], np.float64),
+        "daytime": np.array([w.daytime], np.float64),
     }
     if w.signals is not None:
         arrays["signals"] = w.signals.cpu().numpy()
@@ -156,6 +157,7 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "actions": torch.from_numpy(need_array(arrays, "actions", np.float32, (None, ACTION_SIZE))),
         "past": torch.from_numpy(need_array(arrays, "past", np.float32, (2, 3))),
         "caption": torch.from_numpy(need_array(arrays, "caption", np.float32, (None,))),
+        "daytime": float(need_array(arrays, "daytime", np.float64, (1,))[0]),
         "uncertainty": float(doubt[0]),
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,6 +86,8 @@ class WorldState:
     """Share of the newest frame that nothing given determines, in [0, 1]."""
     signals: Tensor | None = None
     """`[S]` what is believed of the newest frame, see `worldsim.signals`; None before the first step."""
+    daytime: float = math.nan
+    """Time of day in [0, 1) that it began at, nan if unknown: the light that imagined places are to have."""
     failed: str = ""
     """Why the world ended, if its numbers went wrong."""
     eye: Tensor | None = None
