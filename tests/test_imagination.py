@@ -14,7 +14,7 @@ from worldsim.train.exemplars import choose
 
 from worldsim.actions import CAMERA
 from worldsim.checkpoint import world_hash
-from worldsim.errors import CheckpointError
+from worldsim.errors import CheckpointError, ConfigError
 from worldsim.model.references import View
 from worldsim.model.retrieval import GRID, magnification
 from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars, load_exemplars
@@ -229,6 +229,12 @@ def test_only_what_is_a_guess_is_drawn_decisively() -> None:
         drawn[decisive] = still.newest.frame, away.newest.frame
     assert torch.equal(drawn[1.0][0], drawn[0.1][0])
     assert not torch.equal(drawn[1.0][1], drawn[0.1][1])
+
+
+def test_a_temperature_of_nothing_is_refused() -> None:
+    for wrong in (0.0, 1.5, float("nan")):
+        with pytest.raises(ConfigError, match="decisive: got"):
+            Simulator(tiny_model(), replace(CONFIG, decisive=wrong))
 
 
 def test_magnification_is_the_share_of_the_way_that_is_left() -> None:

@@ -39,7 +39,9 @@ def record_exemplars(engine: str, policy: str, *, count: int, width: int, height
             state = game.state()
             if tick % _EVERY == _EVERY - 1 and state["break_progress"] == 0:
                 frame, depth, _ids = game.render_buffers()
-                views.append((frame, depth.astype(np.float16), state["pose"][4], state["time_of_day"]))
+                views.append(
+                    (frame, depth.astype(np.float16), state["pose"][4], state.get("time_of_day", np.nan))
+                )
         seed += 1
     frames, depths, pitches, times = zip(*views)
     numbers = np.array(pitches, np.float32), np.array(times, np.float32)

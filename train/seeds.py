@@ -79,5 +79,5 @@ def _moment(game: Any, player: Any) -> dict[str, Any]:
         poses.append(np.asarray(game.state()["pose"], np.float32))
     parts = {"frames": frames, "depth": depths, "pose": poses, "actions": actions}
     state = game.state()
-    told = {"captions": np.array(state["caption"]), "daytime": np.float32(state["time_of_day"])}
+    told = {"captions": np.array(state["caption"]), "daytime": np.float32(state.get("time_of_day", np.nan))}
     return {**{k: np.stack(v) for k, v in parts.items()}, **told}

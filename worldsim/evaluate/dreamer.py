@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from worldsim.evaluate.twin import Twin
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
-from worldsim.signals import SIGNALS
+from worldsim.signals import PLACE, SIGNALS
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
 from worldsim.sim.world import World, lower_precision
@@ -98,7 +98,7 @@ class WorldDreamer:
             actions=torch.from_numpy(s.actions[: n - 1].copy()),
             depth=torch.from_numpy(twin.depth[:n]),
             pose=torch.from_numpy(twin.pose[:n]),
-            daytime=float(twin.columns["time_of_day"][n - 1]),
+            daytime=float(twin.signals[n - 1, PLACE["time_of_day"]]),
         )
 
 

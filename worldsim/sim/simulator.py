@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
+from worldsim.errors import ConfigError
 from worldsim.model.camera import from_yaw_frame, to_yaw_frame, turn
 from worldsim.model.denoiser import Prediction
 from worldsim.model.grounding import SHRINK, shrink
@@ -93,6 +94,8 @@ class Simulator:
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.config = config or SimulatorConfig()
+        if not 0 < self.config.decisive <= 1:
+            raise ConfigError(f"decisive: got {self.config.decisive}, expected more than 0 and at most 1")
         self.device = model.usable.device
         self.dtype = choose_precision(self.config.precision, self.device)
         d = model.config.denoiser
