@@ -54,6 +54,25 @@ def test_clips_are_whole_and_come_from_all_games() -> None:
     assert not any(alive(process.pid) for process in store.crew._processes)
 
 
+def test_clips_that_were_overwritten_while_they_were_read_are_drawn_again() -> None:
+    source = build()
+    try:
+        store = source.start()
+        while (store.heads <= 2 * store.ticks).any():
+            time.sleep(0.01)
+        honest, drawn = store._draw, []
+
+        def late(count: int, length: int) -> Any:
+            drawn.append(honest(count, length))
+            return drawn[0] - [0, store.ticks] if len(drawn) < 3 else drawn[-1]
+
+        store._draw = late  # type: ignore[method-assign]
+        check_clips(arrays(source.sample()))
+    finally:
+        source.close()
+    assert len(drawn) >= 3
+
+
 def test_the_trainer_takes_them_as_they_are() -> None:
     source = build(workers=1)
     try:

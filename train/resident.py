@@ -85,6 +85,7 @@ class _Store:
         self.episodes = np.zeros((layout.rings, self.ticks), np.int64)
         self.captions = np.zeros((layout.rings, self.ticks), ring.captions.dtype)
         self.heads = np.zeros(layout.workers, np.int64)  # of all rings of a worker
+        self.reach = self.heads  # up to where ticks are being brought
         self.rng = np.random.default_rng(crew.key)
         self._failure: Exception | None = None
         self._ending = threading.Event()
@@ -93,10 +94,16 @@ class _Store:
 
     def sample(self, count: int, length: int) -> ClipBatch:
         self._wait(2 * length)
-        drawn = self._draw(count, length)
+        self.draws += 1
+        while True:
+            drawn = self._draw(count, length)
+            clips = self._read(drawn, length)
+            if self._intact(drawn):
+                return clips
+
+    def _read(self, drawn: NDArray[np.int64], length: int) -> ClipBatch:
         slots = (drawn[:, 1:] + np.arange(length)) % self.ticks
         place = torch.from_numpy(drawn[:, :1] * self.ticks + slots).to(self.device)
-        self.draws += 1
         out: dict[str, Any] = {name: _pick(tensor, place) for name, tensor in self.tensors.items()}
         captions = self.captions[drawn[:, 0], slots[:, -1]].tolist()
         return ClipBatch(
@@ -127,6 +134,11 @@ class _Store:
             found.append(np.stack([rings[whole], starts[whole]], 1))
         return np.concatenate(found)[:count]
 
+    def _intact(self, drawn: NDArray[np.int64]) -> bool:
+        """Whether nothing was brought to where these windows lie since they were drawn."""
+        reach = self.reach[drawn[:, 0] // self.crew.ring.layout.engines]
+        return bool((drawn[:, 1] >= reach - self.ticks).all())
+
     def _wait(self, ticks: int) -> None:
         """Return once half of the workers have something to draw from."""
         while self._failure is None and np.median(self.heads) < ticks:
@@ -148,6 +160,7 @@ class _Store:
         ring, layout = self.crew.ring, self.crew.ring.layout
         self.crew.check()
         heads = ring.heads.reshape(layout.workers, layout.engines).min(1)
+        self.reach = heads
         for worker in np.nonzero(heads > self.heads)[0].tolist():
             self._copy(worker, int(self.heads[worker]), int(heads[worker]))
         if stream is not None:
