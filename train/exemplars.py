@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim import registry
-from worldsim.data.episode import filled_depth
+from worldsim.data.episode import daytimes, filled_depth
 from worldsim.model.camera import encode_depth
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars
 
-from .seeds import Sampler, daytimes
+from .seeds import Sampler
 
 FIRST_WORLD = 1_500_000
 """Seeds of the worlds that exemplars come from: above 1,000,000, where training goes, too."""
@@ -35,9 +35,11 @@ def record_exemplars(engine: str, policy: str, *, count: int, width: int, height
         player.reset(seed)
         for tick in range(_TICKS):
             game.step(player.act(game.state()))
-            # No half-broken blocks: their cracks would be part of every place that is thought of.
+            if tick % _EVERY != _EVERY - 1:
+                continue
             state = game.state()
-            if tick % _EVERY == _EVERY - 1 and state["break_progress"] == 0:
+            # No half-broken blocks: their cracks would be part of every place that is thought of.
+            if state["break_progress"] == 0:
                 frame, depth, _ids = game.render_buffers()
                 views.append(
                     (frame, depth.astype(np.float16), state["pose"][4], state.get("time_of_day", np.nan))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim import registry
-from worldsim.data.episode import ClipBatch, filled_depth
+from worldsim.data.episode import ClipBatch, daytimes, filled_depth
 from worldsim.model.camera import to_yaw_frame
 from worldsim.model.world_model import WorldModel
 from worldsim.png import grid, write_png
-from worldsim.signals import PLACE, from_state
+from worldsim.signals import from_state
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
@@ -109,6 +108,7 @@ def dream(
     blind = clips.depth is None and model.config.denoiser.compensation == "full"
     depth = None if blind else torch.from_numpy(filled_depth(clips)[:, :CONTEXT])
     frames, actions = torch.from_numpy(clips.frames), torch.from_numpy(clips.actions)
+    daytime = daytimes(clips, CONTEXT - 1)
     worlds = [
         simulator.begin(
             frames[b, :CONTEXT],
@@ -116,9 +116,7 @@ def dream(
             actions=actions[b, 1:CONTEXT],
             depth=None if depth is None else depth[b],
             pose=torch.from_numpy(clips.pose[b, :CONTEXT]),
-            daytime=math.nan
-            if clips.signals is None
-            else float(clips.signals[b, CONTEXT - 1, PLACE["time_of_day"]]),
+            daytime=float(daytime[b]),
         )
         for b in range(len(frames))
     ]

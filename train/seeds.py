@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from worldsim import registry
-from worldsim.data.episode import ClipBatch, filled_depth
-from worldsim.signals import PLACE
+from worldsim.data.episode import ClipBatch, daytimes, filled_depth
 from worldsim.sim.seeds import Seeds
 
 FRAMES = 3
@@ -57,13 +55,6 @@ def clip_seeds(source: Sampler, count: int) -> Seeds:
     captions = np.array([c for b in batches for c in b.captions][:count])
     times = np.concatenate([daytimes(b) for b in batches])[:count]
     return Seeds(actions=actions, captions=captions, daytime=times, **arrays)
-
-
-def daytimes(batch: ClipBatch) -> NDArray[np.float32]:
-    """Time of day at the end of each clip, nan where it isn't known."""
-    if batch.signals is None:
-        return np.full(len(batch), np.nan, np.float32)
-    return batch.signals[:, -1, PLACE["time_of_day"]].astype(np.float32)
 
 
 def _moment(game: Any, player: Any) -> dict[str, Any]:

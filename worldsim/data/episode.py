@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.errors import DatasetError
+from worldsim.signals import PLACE, from_columns
 from worldsim.signals import SIGNALS as SIGNALS
-from worldsim.signals import from_columns
 
 FPS = 20
 SKY_DEPTH = 512.0
@@ -127,6 +127,13 @@ def filled_depth(clips: ClipBatch) -> NDArray[np.float16]:
     if clips.depth is None:
         return np.full(clips.frames.shape[:4], SKY_DEPTH, np.float16)
     return np.where(np.isnan(clips.depth), np.float16(SKY_DEPTH), clips.depth)
+
+
+def daytimes(clips: ClipBatch, t: int = -1) -> NDArray[np.float32]:
+    """Time of day [B] of the clips' frame `t`, nan where it was not recorded."""
+    if clips.signals is None:
+        return np.full(len(clips), np.nan, np.float32)
+    return clips.signals[:, t, PLACE["time_of_day"]]
 
 
 def led_to(actions: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -88,8 +88,7 @@ class Dream:
             assert self.seeds is not None
             footage = seed_footage(self.seeds, int(np.random.default_rng(key).integers(len(self.seeds))))
         return self.simulator.begin(
-            footage.frames, seed=key, episode=episode, actions=footage.actions, depth=footage.depth,
-            pose=footage.pose, pitch=footage.pitch, daytime=footage.daytime,
+            **vars(footage), seed=key, episode=episode,
             caption=torch.from_numpy(embed_caption(beginning.caption)),
         )  # fmt: skip
 

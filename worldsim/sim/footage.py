@@ -22,7 +22,7 @@ _MAX_FRAMES = 1024
 
 @dataclass(frozen=True)
 class Footage:
-    """T frames and what is known about them; see `Simulator.begin`."""
+    """T frames and what is known about them: arguments of `Simulator.begin`, by its names."""
 
     frames: Tensor
     actions: Tensor | None = None
@@ -61,11 +61,7 @@ def read_footage(options: Any, size: tuple[int, int]) -> Footage | None:
     if unknown:
         raise UsageError(f"options: unknown {', '.join(unknown)}; known options are {', '.join(OPTIONS)}")
     if options.get("frames") is None:
-        lost = [
-            key
-            for key in ("actions", "depth", "pose", "pitch", "time_of_day")
-            if options.get(key) is not None
-        ]
+        lost = [key for key in OPTIONS if key != "caption" and options.get(key) is not None]
         if lost:
             raise UsageError(
                 f"options: got {', '.join(lost)} without frames; add 'frames' uint8 [T, H, W, 3]"

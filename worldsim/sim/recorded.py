@@ -60,11 +60,7 @@ class Recorder:
 def record(simulator: Simulator, seeds: Seeds, moment: int, frames: int) -> list[Drawn]:
     """Walk, look around and jump from a seed moment for some frames, with the simulator's present network."""
     network = simulator.network
-    footage = seed_footage(seeds, moment % len(seeds))
-    world = simulator.begin(
-        footage.frames, seed=moment, actions=footage.actions, depth=footage.depth, pose=footage.pose,
-        daytime=footage.daytime,
-    )  # fmt: skip
+    world = simulator.begin(**vars(seed_footage(seeds, moment % len(seeds))), seed=moment)
     recorder = Recorder(network)
     simulator.network = recorder
     try:
