@@ -79,6 +79,12 @@ class TransferOptions:
     """Worlds played beside each other."""
     rollout: int = 128
     """Decisions of each world between two updates."""
+    learning_rate: float = TrainOptions.learning_rate
+    """Step size of Adam."""
+    epochs: int = TrainOptions.epochs
+    """How often each update goes over its decisions."""
+    gamma: float = TrainOptions.gamma
+    """Discount of a decision."""
     page_only: bool = False
     """Write the page anew from what lies there."""
 
@@ -117,7 +123,8 @@ class TransferOptions:
         return TrainOptions(
             env=PLACES[place], task=task, set=self.settings(task), steps=self.steps, seed=seed,
             out=str(self.run(task, place, seed)), limit=self.limit, frame_skip=self.frame_skip, size=self.size,
-            num_envs=self.num_envs, rollout=self.rollout, checkpoints=max(1, each), videos=1, wandb="disabled", **own,
+            num_envs=self.num_envs, rollout=self.rollout, learning_rate=self.learning_rate,
+            epochs=self.epochs, gamma=self.gamma, checkpoints=max(1, each), videos=1, wandb="disabled", **own,
         )  # fmt: skip
 
     def judging(self, task: str, place: str) -> ArenaConfig:

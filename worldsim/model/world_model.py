@@ -21,6 +21,7 @@ from worldsim.errors import ConfigError
 from worldsim.model.camera import decode_depth, encode_depth
 from worldsim.model.denoiser import Context, Denoiser, DenoiserConfig, Inputs, Prediction
 from worldsim.model.fill import composite, go_on, pull_push
+from worldsim.model.hands import Hands, HandsConfig
 from worldsim.model.heads import Heads, HeadsConfig, read, read_first
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.references import References, View, look
@@ -38,6 +39,8 @@ class WorldModelConfig:
     """The motion head."""
     heads: HeadsConfig = field(default_factory=HeadsConfig)
     """Heads that read the game's signals; none by default, so that worlds without them load as they are."""
+    hands: HandsConfig = field(default_factory=HandsConfig)
+    """Hands that break and place blocks; none by default, likewise."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class WorldModel(nn.Module):
         self.motion = MotionHead(config.motion, d.action_history)
         # Last, so that the order of the other parameters, which optimiser states go by, stays.
         self.heads = Heads(config.heads, d, self.factor) if config.heads.width else None
+        self.hands = Hands(config.hands) if config.hands.width else None
         self.register_buffer("usable", torch.ones(d.height, d.width, dtype=torch.bool))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -1,0 +1,240 @@
+"""Teaches a world its hands, from a game that is played for that alone:
+
+    python -m worldsim.train.hands --world voxel --minutes 15 --out runs/hands
+
+The rest of the world stays as it is. The folder becomes a copy of the world's with the hands' weights in it;
+what they reached in game worlds that nobody learns from is printed and kept in hands.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from tqdm import tqdm
+
+from worldsim.atomic import write_file
+from worldsim.checkpoint import load_checkpoint, save_checkpoint
+from worldsim.config import to_json
+from worldsim.locate import find_world
+from worldsim.model.hands import Hands, HandsConfig
+from worldsim.model.world_model import WorldModel
+from worldsim.sim.world import load_world
+
+from .hand_lessons import Lesson, play, together
+
+WIDTH = 192
+_RATE, _BATCH, _PART, _POOL = 1.5e-3, 64, 16, 16_000
+_EXAM_SEED, _EXAM = 2**40, 600
+
+
+class Lessons(IterableDataset[Lesson]):
+    """Lessons without end, for workers that play beside training."""
+
+    def __init__(self, engine: str, seed: int, width: int, height: int) -> None:
+        self.engine, self.seed, self.width, self.height = engine, seed, width, height
+
+    def __iter__(self) -> Iterator[Lesson]:
+        worker = get_worker_info()
+        torch.set_num_threads(1)
+        seed = self.seed + (worker.id if worker else 0)
+        return play(self.engine, seed, width=self.width, height=self.height)
+
+
+class Pool:
+    """The last lessons; half of each draw are ticks in which something happened."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.count = size, 0
+        self.kept: Lesson | None = None
+
+    def add(self, new: Lesson) -> None:
+        """Take in a batch; the oldest are overwritten."""
+        if self.kept is None:
+            self.kept = Lesson(
+                *(torch.zeros(self.size, *part.shape[1:], dtype=part.dtype) for part in vars(new).values())
+            )
+        index = (self.count + torch.arange(len(new.told))) % self.size
+        for name, part in vars(new).items():
+            getattr(self.kept, name)[index] = part
+        self.count += len(index)
+
+    def draw(self, count: int, generator: torch.Generator) -> Lesson:
+        """A batch of `count`."""
+        assert self.kept is not None
+        held = min(self.count, self.size)
+        eventful = self.kept.happened[:held].any(1).nonzero()[:, 0]
+        index = torch.randint(held, (count,), generator=generator)
+        if len(eventful):
+            index[: count // 2] = eventful[torch.randint(len(eventful), (count // 2,), generator=generator)]
+        return Lesson(*(part[index] for part in vars(self.kept).values()))
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Mean losses of a batch."""
+
+    act: Tensor
+    colour: Tensor
+    solid: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Their weighted sum."""
+        return self.act + 2 * self.colour + 0.3 * self.solid
+
+
+def losses(hands: Hands, lesson: Lesson) -> Losses:
+    """What hands get wrong: when things happen, and how the edited cell looks."""
+    seen = hands.see(lesson.grasp())
+    act = F.binary_cross_entropy_with_logits(hands.act(seen), lesson.happened, reduction="none")
+    act = (act * lesson.pressed).sum() / lesson.pressed.sum().clamp(min=1)
+    colour, solid = [], []
+    for kind in (0, 1):
+        rows = (lesson.happened[:, kind] > 0).nonzero()[:, 0]
+        if len(rows):
+            off, wrong = _looks(hands, seen[rows], lesson, rows, placed=bool(kind))
+            colour.append(off)
+            if not kind:
+                solid.append(wrong)
+    zero = act.new_zeros(())
+    return Losses(act, torch.stack(colour or [zero]).mean(), torch.stack(solid or [zero]).mean())
+
+
+def _looks(hands: Hands, seen: Tensor, lesson: Lesson, rows: Tensor, *, placed: bool) -> tuple[Tensor, Tensor]:
+    skin = hands.skin(seen, placed=placed)
+    face = lesson.face[rows].long()
+    told = (face >= 0).float()
+    face, there = face.clamp(min=0), lesson.there[rows]
+    off = (skin.paint(face, lesson.place[rows]) - (lesson.colour[rows].float() / 127.5 - 1)).abs().mean(2)
+    shown = told * there
+    chance = skin.solid.gather(1, face).clamp(1e-4, 1 - 1e-4)
+    wrong = F.binary_cross_entropy(chance, there, reduction="none")
+    return (off * shown).sum() / shown.sum().clamp(min=1), (wrong * told).sum() / told.sum().clamp(min=1)
+
+
+def teach(
+    hands: Hands, lessons: Iterator[Lesson], *, minutes: float = float("inf"), steps: int | None = None, seed: int = 0,
+    reuse: int = 2, bar: bool = True,
+) -> int:  # fmt: skip
+    """Train until the time or the steps are over; returns the steps.
+
+    Args:
+        lessons: batches, from a `DataLoader`.
+        reuse: steps a batch that comes in.
+    """
+    optimiser = torch.optim.AdamW(hands.parameters(), lr=_RATE, weight_decay=0.01)
+    pool, generator = Pool(_POOL), torch.Generator().manual_seed(seed)
+    average = torch.optim.swa_utils.AveragedModel(hands, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
+    begin, done = time.monotonic(), 0
+    with tqdm(desc="hands", unit=" steps", disable=None if bar else True) as shown:
+        for batch in lessons:
+            pool.add(batch)
+            for _ in range(reuse):
+                share = max((time.monotonic() - begin) / 60 / minutes, done / steps if steps else 0.0)
+                if share >= 1:
+                    hands.load_state_dict(average.module.state_dict())
+                    return done
+                for group in optimiser.param_groups:
+                    group["lr"] = _RATE * min(1.0, (done + 1) / 100) * min(1.0, 2.5 * (1 - share) + 0.01)
+                loss = losses(hands, pool.draw(_BATCH, generator))
+                optimiser.zero_grad()
+                loss.total.backward()
+                nn.utils.clip_grad_norm_(hands.parameters(), 1.0)
+                optimiser.step()
+                average.update_parameters(hands)
+                done += 1
+            shown.update(reuse)
+            if done % 50 < reuse:
+                shown.set_postfix({name: f"{float(value.detach()):.3f}" for name, value in vars(loss).items()})
+    return done
+
+
+@torch.no_grad()
+def examine(hands: Hands, lesson: Lesson) -> dict[str, float]:
+    """What hands reach on lessons they have not seen; grey levels for colours."""
+    seen = hands.see(lesson.grasp())
+    says, pressed = hands.act(seen) > 0, lesson.pressed > 0
+    found: dict[str, float] = {"ticks": len(seen)}
+    for kind, name in enumerate(("broke", "placed")):
+        true, said = lesson.happened[:, kind] > 0, says[:, kind] & pressed[:, kind]
+        found[f"{name}_ticks"] = int(true.sum())
+        found[f"{name}_recall"] = float((said & true).sum() / true.sum().clamp(min=1))
+        found[f"{name}_precision"] = float((said & true).sum() / said.sum().clamp(min=1))
+        rows = true.nonzero()[:, 0]
+        if len(rows):
+            off, _ = _looks(hands, seen[rows], lesson, rows, placed=bool(kind))
+            found[f"{name}_colour"] = float(off * 127.5)
+            plain = _plain(lesson, rows)
+            found[f"{name}_colour_of_mean"] = float(plain * 127.5)
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def _plain(lesson: Lesson, rows: Tensor) -> Tensor:
+    """The error of painting each cell in the mean colour of what is shown around the crosshair."""
+    shown = ((lesson.face[rows] >= 0).float() * lesson.there[rows])[..., None]
+    colour = lesson.colour[rows].float() / 127.5 - 1
+    mean = (lesson.crop[rows].float() / 127.5 - 1).mean((2, 3))[:, None]
+    return ((colour - mean).abs() * shown).sum() / shown.sum().clamp(min=1) / 3
+
+
+def exam(engine: str, *, count: int, width: int, height: int) -> Lesson:
+    """Lessons of worlds that nobody learns from, always the same."""
+    return together(list(islice(play(engine, _EXAM_SEED, width=width, height=height), count)))
+
+
+def with_hands(world: Path, out: Path, hands: Hands) -> None:
+    """Write a copy of a world's folder with these hands."""
+    model = load_world(world).model
+    config = replace(model.config, hands=hands.config)
+    taught = WorldModel(config)
+    assert taught.hands is not None
+    taught.load_state_dict({**model.state_dict(), **{f"hands.{k}": v for k, v in hands.state_dict().items()}})
+    info = load_checkpoint(world).info
+    save_checkpoint(out, taught.state_dict(), to_json(config), info=info, dtype=torch.float16)
+    if out.resolve() != world.resolve():
+        for path in world.glob("*.npz"):
+            shutil.copy(path, out)
+
+
+def main() -> None:
+    """Parse the command line, teach, examine, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--world", default="voxel", help="a shipped world's name or a folder")
+    parser.add_argument("--env", default="worldsim/Voxel-v0", help="the game that is played")
+    parser.add_argument("--minutes", type=float, default=15.0, help="of training")
+    parser.add_argument("--width", type=int, default=WIDTH, help="units of the hidden layers")
+    parser.add_argument("--workers", type=int, default=1, help="processes that play; 0: this one")
+    parser.add_argument("--seed", type=int, default=0, help="decides weights and worlds")
+    parser.add_argument("--out", type=Path, default=Path("runs/hands"), help="folder of the world with hands")
+    options = parser.parse_args()
+    home = find_world(options.world)
+    d = load_world(home).model.config.denoiser
+    size: dict[str, Any] = {"width": d.width, "height": d.height}
+    torch.manual_seed(options.seed)
+    hands = Hands(HandsConfig(width=options.width))
+    source = Lessons(options.env, options.seed, **size)
+    loader = DataLoader(source, _PART, num_workers=options.workers, collate_fn=together)
+    steps = teach(hands, iter(loader), minutes=options.minutes, seed=options.seed)
+    found = {"steps": steps, **examine(hands, exam(options.env, count=_EXAM, **size))}
+    with_hands(home, options.out, hands)
+    write_file(options.out / "hands.json", (json.dumps(found, indent=1) + "\n").encode())
+    for name, value in found.items():
+        print(f"{name:>24} {value:g}")
+
+
+if __name__ == "__main__":
+    main()
