@@ -14,7 +14,7 @@ from worldsim.actions import CAMERA, INDEX
 from worldsim.signals import TABLE
 from worldsim.sim.simulator import Simulator, SimulatorConfig, settle
 from worldsim.sim.snapshot import DreamState
-from worldsim.sim.state import KeyFrame, Memory, WorldState, without_events
+from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
 
 EXACT = SimulatorConfig(precision="float32")
 
@@ -179,7 +179,17 @@ def test_a_world_may_go_on_without_being_drawn() -> None:
 
 def test_nothing_happens_in_a_tick_that_is_not_drawn() -> None:
     signals = torch.rand(len(TABLE))
-    calm = without_events(signals)
-    for i, signal in enumerate(TABLE):
+    world = replace(begin(Simulator(tiny_model(), EXACT)), signals=signals)
+    calm = unseen(world, torch.zeros(3))
+    for i, signal in enumerate(TABLE[1:], 1):
         happens = signal.kind in ("event", "joint") or signal.name == "damage"
         assert calm[i] == (0 if happens else signals[i])
+
+
+def test_who_neither_rises_nor_falls_for_two_ticks_stands() -> None:
+    world = replace(begin(Simulator(tiny_model(), EXACT)), signals=torch.zeros(len(TABLE)))
+    rising = replace(world, past=torch.tensor([[0.0, 0.08, 0.0], [0.0, 0.16, 0.0]]))
+    stands = [float(unseen(w, torch.tensor(step))[0]) for w, step in (
+        (world, [0.2, 0.0, 0.0]), (world, [0.0, 0.42, 0.0]), (rising, [0.0, 0.0, 0.0]),
+    )]  # fmt: skip
+    assert stands == [1.0, 0.0, 0.0]

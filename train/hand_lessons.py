@@ -13,7 +13,7 @@ from torch import Tensor
 from worldsim import registry
 from worldsim.model.camera import relative_pose
 from worldsim.model.cells import Aim, Cell, aim, cross
-from worldsim.model.hands import ATTACK, CROP, HOTBAR, LONGEST, USE, Grasp, crop_of, strip_of, tell
+from worldsim.model.hands import ATTACK, HOTBAR, LONGEST, USE, Grasp, crop_of, strip_of, tell
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.warp import warp
 from worldsim.signals import SLOTS
@@ -73,7 +73,9 @@ class Pupil:
         self._rng, self._cell, self._held, self._since = rng, None, 0, [LONGEST, LONGEST]
         self._cell: Cell | None
 
-    def follow(self, before: dict[str, Any], after: dict[str, Any], action: Tensor, usable: Tensor) -> Lesson | None:
+    def follow(
+        self, before: dict[str, Any], after: dict[str, Any], action: Tensor, usable: Tensor
+    ) -> Lesson | None:
         """The lesson of a tick, if there is one.
 
         Args:
@@ -134,8 +136,8 @@ def _shown(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pixels of the frame after an edit that show the edited cell: face, place, colour, and whether it is there."""
     nothing = (
-        torch.full((_PIXELS,), -1, dtype=torch.int8), torch.zeros(_PIXELS, 2), torch.zeros(_PIXELS, 3, dtype=torch.uint8),
-        torch.zeros(_PIXELS),
+        torch.full((_PIXELS,), -1, dtype=torch.int8), torch.zeros(_PIXELS, 2),
+        torch.zeros(_PIXELS, 3, dtype=torch.uint8), torch.zeros(_PIXELS),
     )  # fmt: skip
     if happened[0] == happened[1]:
         return nothing

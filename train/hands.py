@@ -1,22 +1,20 @@
-"""Teaches a world its hands, from a game that is played for that alone:
+"""`worldsim train hands`: teaches a world when blocks break and are placed, and how they look.
 
-    python -m worldsim.train.hands --world voxel --minutes 15 --out runs/hands
-
-The rest of the world stays as it is. The folder becomes a copy of the world's with the hands' weights in it;
-what they reached in game worlds that nobody learns from is printed and kept in hands.json.
+A game is played for that alone, by a player who does little else. The rest of the world stays as it is. The
+folder gets a copy of the world with the hands' weights in it; what they reached in game worlds that nobody
+learns from is printed and kept in hands.json.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +22,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
+from worldsim import registry
 from worldsim.atomic import write_file
 from worldsim.checkpoint import load_checkpoint, save_checkpoint
 from worldsim.config import to_json
+from worldsim.errors import NumericalError, UsageError
 from worldsim.locate import find_world
 from worldsim.model.hands import Hands, HandsConfig
 from worldsim.model.world_model import WorldModel
@@ -34,9 +34,33 @@ from worldsim.sim.world import load_world
 
 from .hand_lessons import Lesson, play, together
 
-WIDTH = 192
+HANDS_FILE = "hands.json"
 _RATE, _BATCH, _PART, _POOL = 1.5e-3, 64, 16, 16_000
-_EXAM_SEED, _EXAM = 2**40, 600
+_EXAM_SEED = 2**40
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Which world gets hands, from what game, and where the result goes."""
+
+    world: str = "voxel"
+    """World to teach: a shipped name or a folder; it is not changed."""
+    env: str = registry.GAME
+    """Game that is played, of the size of the world's frames."""
+    minutes: float = 20.0
+    """Time of training, besides the exam."""
+    steps: int | None = None
+    """Optimiser steps, in place of minutes; needed, with --workers 0, for runs that repeat."""
+    out: str = "runs/hands"
+    """Folder of the world with hands."""
+    width: int = 192
+    """Units of the hidden layers."""
+    workers: int = 1
+    """Processes that play; 0: this one."""
+    exam: int = 600
+    """Ticks of unseen worlds that it is examined with."""
+    seed: int = 0
+    """Decides first weights and the worlds that are played in."""
 
 
 class Lessons(IterableDataset[Lesson]):
@@ -112,7 +136,9 @@ def losses(hands: Hands, lesson: Lesson) -> Losses:
     return Losses(act, torch.stack(colour or [zero]).mean(), torch.stack(solid or [zero]).mean())
 
 
-def _looks(hands: Hands, seen: Tensor, lesson: Lesson, rows: Tensor, *, placed: bool) -> tuple[Tensor, Tensor]:
+def _looks(
+    hands: Hands, seen: Tensor, lesson: Lesson, rows: Tensor, *, placed: bool
+) -> tuple[Tensor, Tensor]:
     skin = hands.skin(seen, placed=placed)
     face = lesson.face[rows].long()
     told = (face >= 0).float()
@@ -125,8 +151,8 @@ def _looks(hands: Hands, seen: Tensor, lesson: Lesson, rows: Tensor, *, placed: 
 
 
 def teach(
-    hands: Hands, lessons: Iterator[Lesson], *, minutes: float = float("inf"), steps: int | None = None, seed: int = 0,
-    reuse: int = 2, bar: bool = True,
+    hands: Hands, lessons: Iterator[Lesson], *, minutes: float = math.inf, steps: int | None = None, seed: int = 0,
+    reuse: int = 2,
 ) -> int:  # fmt: skip
     """Train until the time or the steps are over; returns the steps.
 
@@ -136,9 +162,11 @@ def teach(
     """
     optimiser = torch.optim.AdamW(hands.parameters(), lr=_RATE, weight_decay=0.01)
     pool, generator = Pool(_POOL), torch.Generator().manual_seed(seed)
-    average = torch.optim.swa_utils.AveragedModel(hands, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
+    average = torch.optim.swa_utils.AveragedModel(
+        hands, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
+    )
     begin, done = time.monotonic(), 0
-    with tqdm(desc="hands", unit=" steps", disable=None if bar else True) as shown:
+    with tqdm(desc="hands", unit=" steps", disable=None) as shown:
         for batch in lessons:
             pool.add(batch)
             for _ in range(reuse):
@@ -149,6 +177,10 @@ def teach(
                 for group in optimiser.param_groups:
                     group["lr"] = _RATE * min(1.0, (done + 1) / 100) * min(1.0, 2.5 * (1 - share) + 0.01)
                 loss = losses(hands, pool.draw(_BATCH, generator))
+                if not bool(loss.total.isfinite()):
+                    raise NumericalError(
+                        f"hands: the loss is {float(loss.total.detach())} after {done} steps"
+                    )
                 optimiser.zero_grad()
                 loss.total.backward()
                 nn.utils.clip_grad_norm_(hands.parameters(), 1.0)
@@ -157,7 +189,9 @@ def teach(
                 done += 1
             shown.update(reuse)
             if done % 50 < reuse:
-                shown.set_postfix({name: f"{float(value.detach()):.3f}" for name, value in vars(loss).items()})
+                shown.set_postfix(
+                    {name: f"{float(value.detach()):.3f}" for name, value in vars(loss).items()}
+                )
     return done
 
 
@@ -208,33 +242,32 @@ def with_hands(world: Path, out: Path, hands: Hands) -> None:
             shutil.copy(path, out)
 
 
-def main() -> None:
-    """Parse the command line, teach, examine, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--world", default="voxel", help="a shipped world's name or a folder")
-    parser.add_argument("--env", default="worldsim/Voxel-v0", help="the game that is played")
-    parser.add_argument("--minutes", type=float, default=15.0, help="of training")
-    parser.add_argument("--width", type=int, default=WIDTH, help="units of the hidden layers")
-    parser.add_argument("--workers", type=int, default=1, help="processes that play; 0: this one")
-    parser.add_argument("--seed", type=int, default=0, help="decides weights and worlds")
-    parser.add_argument("--out", type=Path, default=Path("runs/hands"), help="folder of the world with hands")
-    options = parser.parse_args()
-    home = find_world(options.world)
+def main(options: TrainOptions) -> Path:
+    """Teach, examine and write; returns the folder.
+
+    Raises:
+        UsageError: no such world or game, or a number out of range.
+        NumericalError: the weights are no longer finite.
+    """
+    for name in ("minutes", "steps", "width"):
+        if (value := getattr(options, name)) is not None and not value > 0:
+            raise UsageError(f"{name}: got {value}, expected more than 0")
+    home, out = find_world(options.world), Path(options.out)
+    if out.exists() and out.resolve() != home.resolve() and any(out.iterdir()):
+        raise UsageError(f"--out: {out} holds something already; choose another folder")
     d = load_world(home).model.config.denoiser
-    size: dict[str, Any] = {"width": d.width, "height": d.height}
+    size = {"width": d.width, "height": d.height}
     torch.manual_seed(options.seed)
     hands = Hands(HandsConfig(width=options.width))
-    source = Lessons(options.env, options.seed, **size)
-    loader = DataLoader(source, _PART, num_workers=options.workers, collate_fn=together)
-    steps = teach(hands, iter(loader), minutes=options.minutes, seed=options.seed)
-    found = {"steps": steps, **examine(hands, exam(options.env, count=_EXAM, **size))}
-    with_hands(home, options.out, hands)
-    write_file(options.out / "hands.json", (json.dumps(found, indent=1) + "\n").encode())
+    loader = DataLoader(
+        Lessons(options.env, options.seed, **size), _PART, num_workers=options.workers, collate_fn=together
+    )
+    minutes = math.inf if options.steps is not None else options.minutes
+    steps = teach(hands, iter(loader), minutes=minutes, steps=options.steps, seed=options.seed)
+    found = {"steps": steps, **examine(hands, exam(options.env, count=options.exam, **size))}
+    with_hands(home, out, hands)
+    write_file(out / HANDS_FILE, (json.dumps(found, indent=1) + "\n").encode())
     for name, value in found.items():
         print(f"{name:>24} {value:g}")
-
-
-if __name__ == "__main__":
-    main()
+    print(f"{out}: the world with hands; try it with  worldsim play --world {out}")
+    return out

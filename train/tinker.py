@@ -54,7 +54,11 @@ class Tinker:
         patience = _PATIENCE if self._rng.random() < 0.8 else int(self._rng.integers(1, 12))
         more = self._rng.random() < 0.3
         for _ in range(patience):
-            moved = {"yaw": self._rng.normal() * 2, "pitch": self._rng.normal()} if self._rng.random() < 0.1 else {}
+            moved = (
+                {"yaw": self._rng.normal() * 2, "pitch": self._rng.normal()}
+                if self._rng.random() < 0.1
+                else {}
+            )
             keys = ("attack", "forward") if self._rng.random() < 0.05 else ("attack",)
             yield press(*keys, **moved)
             if self._state["events"]["broken"] and not more:
@@ -73,7 +77,10 @@ class Tinker:
 
     def _flick(self) -> Iterator[Action]:
         for _ in range(self._rng.integers(1, 6)):
-            yield press(f"hotbar.{self._rng.integers(1, 10)}" if self._rng.random() < 0.3 else "", yaw=self._rng.normal() * 5)
+            yield press(
+                f"hotbar.{self._rng.integers(1, 10)}" if self._rng.random() < 0.3 else "",
+                yaw=self._rng.normal() * 5,
+            )
 
 
 def press(*keys: str, yaw: float = 0.0, pitch: float = 0.0) -> Action:

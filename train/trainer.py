@@ -371,7 +371,10 @@ def seed_everything(seed: int) -> None:
 
 
 def _is_trained(name: str, recipe: Recipe) -> bool:
-    return name.startswith("heads.") if recipe.only == "heads" else not name.startswith("tokenizer.")
+    # Hands are taught by themselves, see `hands`.
+    return (
+        name.startswith("heads.") if recipe.only == "heads" else not name.startswith(("tokenizer.", "hands."))
+    )
 
 
 def _keyed(state: dict[str, Any]) -> dict[str, Any]:

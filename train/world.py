@@ -359,13 +359,13 @@ def _check_folder(out: Path, options: TrainOptions) -> None:
 
 
 def _as_begun(recipe: Recipe, before: dict[str, Any]) -> Recipe:
-    """The recipe for the run's own model: one that was begun without heads goes on without them.
+    """The recipe for the run's own model: one that was begun without heads or hands goes on without them.
 
     Raises:
         ConfigError: the models differ otherwise.
     """
     model = from_json(WorldModelConfig, before["model"], "--resume")
-    if replace(recipe.model, heads=model.heads) != model:
+    if replace(recipe.model, heads=model.heads, hands=model.hands) != model:
         raise ConfigError(
             "--resume: the model of the recipe differs from the run's; resume with the same recipe"
         )

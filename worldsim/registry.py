@@ -66,6 +66,7 @@ PROGRAMS: dict[str, str] = {
     "tokenizer": "worldsim.train.tokenizer:main",
     "probes": "worldsim.train.probes:main",
     "idm": "worldsim.train.idm:main",
+    "hands": "worldsim.train.hands:main",
     "agent": "worldsim.train.agent:main",
 }
 """What `worldsim train NAME` runs: `main(options)`, its options dataclass is `TrainOptions` beside it."""

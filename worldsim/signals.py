@@ -62,6 +62,8 @@ TABLE: tuple[Signal, ...] = (
 SIGNALS: tuple[str, ...] = tuple(signal.name for signal in TABLE)
 PLACE: dict[str, int] = {name: i for i, name in enumerate(SIGNALS)}
 SCALE: tuple[float, ...] = tuple(signal.scale for signal in TABLE)
+HANDMADE = ("broke", "broke_log", "placed")
+"""What hands do: known before anything is drawn, in worlds that have hands."""
 FIRST = 7
 """How many of them worlds without heads, and their training, know."""
 

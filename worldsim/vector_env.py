@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from worldsim.action_sets import action_set
 from worldsim.errors import ConfigError, EnvClosed, ResetNeeded, UsageError, brief
+from worldsim.signals import SIGNALS
 from worldsim.vector_info import gather
 from worldsim.vector_options import read_modes, read_reset, read_seeds
 from worldsim.vector_state import VectorState
@@ -60,8 +61,8 @@ class BatchedEnv(VectorEnv[Any, Any, NDArray[Any]]):
     draws = True
     """False lets `step` return observations of earlier ticks, as drawing takes time, for those who skip frames.
     `look` gives the present ones of a game; a dream that is not drawn has none, and moves its players alone."""
-    blind_events = True
-    """Whether infos tell what happens in ticks that are not drawn: a dream reads it off its pictures."""
+    blind_events: tuple[str, ...] = SIGNALS
+    """Signals that infos tell of ticks that are not drawn, too: a dream reads most events off its pictures."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class Arena(VectorEnv[Any, Any, NDArray[Any]]):
         self._ticks = np.zeros(self.num_envs, np.int64)
         self._over = np.zeros(self.num_envs, np.bool_)
         self._told = np.zeros((self.num_envs, len(TOLD)), np.float32)
-        self._looks = not worlds.blind_events and bool(set(env.referee.task.needs) - set(_LASTING))
+        self._looks = not set(env.referee.task.needs) <= {*_LASTING, *worlds.blind_events}
         self.ticks_played = 0
         """Ticks of all worlds so far, for speed."""
 

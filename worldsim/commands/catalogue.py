@@ -108,6 +108,12 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["idm"].replace(":main", ":TrainOptions"),
         ("worldsim train idm --data runs/game --minutes 10 --out runs/idm",),
     ),
+    "train hands": Command(
+        "teach a world to break and place blocks",
+        PROGRAMS["hands"],
+        PROGRAMS["hands"].replace(":main", ":TrainOptions"),
+        ("worldsim train hands --world runs/b/world --minutes 20 --out runs/hands",),
+    ),
     "train agent": Command(
         "train an agent in the dream, in the game or from recordings",
         PROGRAMS["agent"],

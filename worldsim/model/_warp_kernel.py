@@ -54,7 +54,7 @@ def _splat(
         _project(depth[j], r, t, rays, ray_y, height, tan_x, tan_y, us, vs, zs)
         for i in range(width):
             z, u, v = zs[i], us[i], vs[i]
-            if not usable[j, i] or z <= 0.05 or not (-1 < u < width and -1 < v < height):
+            if not usable[j, i] or depth[j, i] <= 0 or z <= 0.05 or not (-1 < u < width and -1 < v < height):
                 continue
             u0, v0 = math.floor(u), math.floor(v)
             for row in range(max(v0, 0), min(v0 + 2, height)):

@@ -20,7 +20,11 @@ REACH = 5.0
 """Blocks from the eye within which a block is looked for; hands reach 4.5."""
 _NEAR = 0.05
 _WINDOW = 8  # pixels to each side of the crosshair that tell which face is behind it, of 96 rows
-_AGREE, _LEAST, _MOST = (0.04, 0.03), 6, 0.6  # blocks and their share of the depth; pixels; share that has to agree
+_AGREE, _LEAST, _MOST = (
+    (0.05, 0.04),
+    6,
+    0.6,
+)  # blocks and their share of the depth; pixels; share that has to agree
 _TINY = 1e-9
 
 

@@ -32,8 +32,9 @@ def grounding(references: References, known: Tensor, pose: Tensor, usable: Tenso
     """
     batch, slots = references.valid.shape
     rotation, translation = relative_pose(references.pose, pose[:, None])
-    depth = references.depth[..., ::SHRINK, ::SHRINK].flatten(0, 1).clamp(min=NEAR)
-    layers = torch.cat([known.flatten(0, 1), 1 / depth, torch.zeros_like(depth)], 1)
+    depth = references.depth[..., ::SHRINK, ::SHRINK].flatten(0, 1)
+    depth = torch.where(depth > 0, depth.clamp(min=NEAR), 0.0)  # which shows nothing
+    layers = torch.cat([known.flatten(0, 1), 1 / depth.clamp(min=NEAR), torch.zeros_like(depth)], 1)
     seen = warp(layers, depth, rotation.flatten(0, 1), translation.flatten(0, 1), usable[::SHRINK, ::SHRINK])
     scale = (seen.frames[:, 1:2] * seen.depth).clamp(0, 1).sqrt()  # below 1: nearer now, and larger
     carried = seen.frames[:, :1].clamp(0, 1) * scale * seen.known

@@ -109,7 +109,11 @@ class Hands(nn.Module):
         )  # fmt: skip
         self.items = Items(width)
         self.acts = nn.Sequential(
-            nn.Linear(2 * width + _TOLD, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 3)
+            nn.Linear(2 * width + _TOLD, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, 3),
         )
         mixed, width = KINDS * config.textures, 2 * config.width
         self.skins = nn.ModuleList(
@@ -149,7 +153,11 @@ class Items(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.cells = nn.Sequential(
-            nn.Conv2d(3, 24, 4, 2, 1), nn.SiLU(), nn.Conv2d(24, 48, 4, 2, 1), nn.SiLU(), nn.Conv2d(48, 64, 3, 1, 1)
+            nn.Conv2d(3, 24, 4, 2, 1),
+            nn.SiLU(),
+            nn.Conv2d(24, 48, 4, 2, 1),
+            nn.SiLU(),
+            nn.Conv2d(48, 64, 3, 1, 1),
         )
         self.heads = 4
         self.where = nn.Sequential(nn.Linear(2 + SLOTS, 64), nn.SiLU(), nn.Linear(64, 64))

@@ -73,7 +73,7 @@ def _land(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple
     points = rotate(rotation, grid * depth.reshape(batch, count, 1, -1))
     points = points + translation[..., None]
     z = points[:, :, 2]
-    ahead = z > _AHEAD
+    ahead = (z > _AHEAD) & (depth.flatten(2) > 0)
     safe_z = torch.where(ahead, z, torch.ones_like(z))
     u = ((points[:, :, 0] / safe_z / tan_x + 1) * columns / 2).floor().long()
     v = ((points[:, :, 1] / safe_z / tan_y + 1) * rows / 2).floor().long()

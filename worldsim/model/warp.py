@@ -39,7 +39,7 @@ def warp(frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, u
 
     Args:
         frames: `[N, 3, H, W]` float in [-1, 1].
-        depth: `[N, 1, H, W]` z-depth in blocks of each reference pixel.
+        depth: `[N, 1, H, W]` z-depth in blocks of each reference pixel; 0 where it shows nothing.
         rotation, translation: `[N, 3, 3]`, `[N, 3]` from `camera.relative_pose`.
         usable: `[H, W]` bool, False where the picture does not move with the camera (HUD).
     """
@@ -166,7 +166,7 @@ def _splat(
     tan_x, tan_y = tangents(height, width)
     points = rotate(rotation, grid * depth.unsqueeze(1)) + translation.unsqueeze(-1)
     z = points[:, 2]
-    ahead = (z > _MIN_Z) & usable.reshape(1, -1)
+    ahead = (z > _MIN_Z) & (depth > 0) & usable.reshape(1, -1)
     safe_z = torch.where(ahead, z, torch.ones_like(z))
     u = (points[:, 0] / safe_z / tan_x + 1) * width / 2 - 0.5
     v = (points[:, 1] / safe_z / tan_y + 1) * height / 2 - 0.5

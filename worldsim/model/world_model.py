@@ -28,6 +28,9 @@ from worldsim.model.references import References, View, look
 from worldsim.model.tokenizer import build_tokenizer
 from worldsim.signals import TABLE
 
+_GONE = 32.0
+"""Blocks that something is taken to be away of which a reference no longer tells (depth 0)."""
+
 
 @dataclass(frozen=True)
 class WorldModelConfig:
@@ -189,7 +192,7 @@ class WorldModel(nn.Module):
             warped_depth=depth_code.unflatten(0, (batch, slots)),
             begun=self._cells(begun),
             known=self._cells(view.known.flatten(0, 1)).unflatten(0, (batch, slots)),
-            newest_depth=self._cells(encode_depth(references.depth[:, 0]) * first),
+            newest_depth=self._cells(encode_depth(_told(references.depth[:, 0])) * first),
             held=self.tokenizer.encode(given.frames),
             held_mask=self._cells(given.mask),
             fixed=self._cells((~self.usable).to(view.known.dtype)[None, None])[0],
@@ -221,11 +224,15 @@ def _continued(view: View, references: References, pitch: Tensor) -> tuple[Tenso
     """
     layers = torch.cat([view.warped, encode_depth(view.depth) * view.known], 2)
     seen, known = composite(layers, view.known)
-    last = torch.cat([view.newest, encode_depth(references.depth[:, 0])], 1)
+    last = torch.cat([view.newest, encode_depth(_told(references.depth[:, 0]))], 1)
     begun, now = go_on(seen, known, pitch, last, references.valid[:, 0])
     first = torch.where(view.known[:, 0] > 0, layers[:, 0], pull_push(begun, now))
     layers = torch.cat([first[:, None], layers[:, 1:]], 1)
     return layers[:, :, :3], layers[:, :, 3:], now - known
+
+
+def _told(depth: Tensor) -> Tensor:
+    return torch.where(depth > 0, depth, _GONE)
 
 
 def scale_actions(actions: Tensor) -> Tensor:

@@ -24,17 +24,20 @@ from worldsim.model.camera import from_yaw_frame, to_yaw_frame, turn
 from worldsim.model.denoiser import Prediction
 from worldsim.model.grounding import SHRINK, shrink
 from worldsim.model.noise import frame_noise, schedule
+from worldsim.model.references import look
 from worldsim.model.sampler import SAMPLERS
 from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
+from worldsim.signals import PLACE
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.handiwork import busy, rested, work
 from worldsim.sim.imagination import Imagination, imagine
 from worldsim.sim.network import Backend, Eager, Network, open_network
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
-from worldsim.sim.sight import LOOSE, Sight, choose, gather, see
-from worldsim.sim.state import KeyFrame, Memory, WorldState, without_events
+from worldsim.sim.sight import LOOSE, Sight, choose, gather, joined, row, see
+from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
 
@@ -164,6 +167,7 @@ class Simulator:
         """
         shifted, step, offset, pose = self._tread(worlds, actions)
         worlds, sight = self._look(worlds, pose)
+        worlds, sight = self._work(worlds, shifted[:, 0], pose, sight)
         prediction = self._draw(worlds, sight, pose, step, shifted)
         return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
 
@@ -171,15 +175,17 @@ class Simulator:
     def walk(self, worlds: Sequence[WorldState], actions: Tensor) -> list[WorldState]:
         """As `step`, but nothing is drawn: the player moves, and what is shown and believed stays as it was.
 
-        Events are not told of such ticks: the picture would have to tell. A later `step` draws from where
-        the player has got to.
+        Of events only what hands do is told: for others the picture would have to tell. A later `step` draws
+        from where the player has got to.
         """
         shifted, _, offset, pose = self._tread(worlds, actions)
+        worlds = [self._feel(w, shifted[i, 0], pose[i : i + 1]) for i, w in enumerate(worlds)]
         finite = offset.isfinite().all(1).tolist()
         return [
             replace(
                 w, tick=w.tick + 1, actions=shifted[i].clone(), past=torch.stack([offset[i], w.past[0]]),
-                eye=pose[i].clone(), signals=None if w.signals is None else without_events(w.signals),
+                eye=pose[i].clone(),
+                signals=None if w.signals is None else self._happened(w, unseen(w, offset[i])),
             )
             if finite[i] else replace(w, failed="the model's numbers are not finite")
             for i, w in enumerate(worlds)
@@ -205,6 +211,35 @@ class Simulator:
             self.imagination, self.model, worlds, chosen, pose, sight,
             trust=self.config.trust, memory=self.config.memory,
         )  # fmt: skip
+
+    def _work(
+        self, worlds: Sequence[WorldState], actions: Tensor, pose: Tensor, sight: Sight
+    ) -> tuple[Sequence[WorldState], Sight]:
+        """Let hands do what actions `[B, 25]` say, each by itself, and look again where that changed the world."""
+        if self.model.hands is None:
+            return worlds, sight
+        after, rows = [], []
+        for i, world in enumerate(worlds):
+            seen = row(sight, i)
+            done = work(self.model.hands, world, actions[i], pose[i], seen.view, self.model.usable)
+            if done.grip.broke or done.grip.placed:
+                (done,), seen = self._look([done], pose[i : i + 1])
+            after.append(done)
+            rows.append(seen)
+        changed = any(w.grip.broke or w.grip.placed for w in after)
+        return after, joined(rows) if changed else sight
+
+    def _feel(self, world: WorldState, action: Tensor, pose: Tensor) -> WorldState:
+        """Let hands do what an action `[25]` says by what is remembered of the view from `pose` `[1, 5]`."""
+        hands, usable = self.model.hands, self.model.usable
+        if hands is None:
+            return world
+        if not busy(action):
+            return replace(world, grip=rested(world.grip, action))
+        chosen = choose([world], pose, self.slots, self.width / self.height)
+        references, _ = gather([world], chosen, self.config.trust, self.device)
+        view = look(references, pose.to(self.device), usable, self.model.config.denoiser.compensation)
+        return work(hands, world, action, pose[0], view, usable)
 
     def _draw(
         self,
@@ -300,11 +335,27 @@ class Simulator:
                     past=torch.stack([offset[i], w.past[0]]),
                     uncertainty=doubt[i],
                     invented=invented[i],
-                    signals=signals[i].clone(),
+                    signals=self._happened(w, signals[i].clone()),
                     eye=None,
                 )
             )
         return after
+
+    @property
+    def tells_handiwork(self) -> bool:
+        """Whether signals say what hands did, rather than what the picture looks like."""
+        return self.model.hands is not None and self.model.heads is not None
+
+    def _happened(self, world: WorldState, signals: Tensor) -> Tensor:
+        """Signals `[S]` that say of blocks what the hands did, if there are hands: the picture only follows them."""
+        if self.tells_handiwork:
+            wood = 0.0 if world.signals is None else float(world.signals[PLACE["wood"]])
+            signals[PLACE["broke"]], signals[PLACE["placed"]] = (
+                float(world.grip.broke),
+                float(world.grip.placed),
+            )
+            signals[PLACE["broke_log"]] = wood * world.grip.broke
+        return signals
 
     def _read(self, prediction: Prediction) -> Tensor:
         with self._autocast():

@@ -16,8 +16,9 @@ from worldsim.errors import UsageError
 from worldsim.model.grounding import SHRINK
 from worldsim.model.retrieval import GRID
 from worldsim.packed import check_generator, need_array, need_integer, pack, unpack
+from worldsim.signals import SLOTS
 from worldsim.sim.simulator import Simulator
-from worldsim.sim.state import KeyFrame, Memory, WorldState
+from worldsim.sim.state import Grip, KeyFrame, Memory, WorldState
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -123,6 +124,7 @@ def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
         "caption": w.caption.cpu().numpy(),
         "uncertainty": np.array([w.uncertainty, w.invented], np.float64),
         "daytime": np.array([w.daytime], np.float64),
+        "grip": _grip_numbers(w.grip),
     }
     if w.signals is not None:
         arrays["signals"] = w.signals.cpu().numpy()
@@ -162,7 +164,21 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),
         "eye": None if eye is None else torch.from_numpy(eye),
+        "grip": _grip(need_array(arrays, "grip", np.int64, (10,))),
     }
+
+
+def _grip_numbers(grip: Grip) -> NDArray[np.int64]:
+    told = (grip.held, *grip.since, grip.slot, grip.broke, grip.placed)
+    return np.array([grip.cell is not None, *(grip.cell or (0, 0, 0)), *told], np.int64)
+
+
+def _grip(numbers: NDArray[Any]) -> Grip:
+    has, x, y, z, held, since_broke, since_placed, slot, broke, placed = numbers.tolist()
+    if not -1 <= slot < SLOTS:
+        raise UsageError(f"state: grip: got slot {slot}, expected -1 to {SLOTS - 1}")
+    cell = (x, y, z) if has else None
+    return Grip(cell, held, (since_broke, since_placed), slot, bool(broke), bool(placed))
 
 
 def _memory(arrays: Arrays, keys: tuple[KeyFrame, ...]) -> Memory:

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from worldsim.model.cells import Cell
+from worldsim.model.hands import LONGEST
 from worldsim.model.retrieval import GRID, shrink_depth
-from worldsim.signals import TABLE, to_state
+from worldsim.signals import PLACE, TABLE, to_state
 
 _HAPPENINGS = [i for i, s in enumerate(TABLE) if s.kind in ("event", "joint") or s.name == "damage"]
 
@@ -22,7 +24,7 @@ class KeyFrame:
     frame: Tensor
     """uint8 `[H, W, 3]`."""
     depth: Tensor
-    """float16 `[H, W]` in blocks."""
+    """float16 `[H, W]` in blocks; 0 where it is no longer known what is there, see `handiwork`."""
     pose: Tensor
     """`[5]`."""
     tick: int
@@ -62,6 +64,24 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Grip:
+    """What the player's hands are about."""
+
+    cell: Cell | None = None
+    """The block that attack is held on."""
+    held: int = 0
+    """For how many ticks."""
+    since: tuple[int, int] = (LONGEST, LONGEST)
+    """Ticks since a block broke, and since one was placed."""
+    slot: int = -1
+    """Of the hotbar, -1 before one was chosen."""
+    broke: bool = False
+    """In this tick."""
+    placed: bool = False
+    """In this tick."""
+
+
+@dataclass(frozen=True)
 class WorldState:
     """Everything that decides a world's future, together with the model and the actions to come."""
 
@@ -92,6 +112,8 @@ class WorldState:
     """Why the world ended, if its numbers went wrong."""
     eye: Tensor | None = None
     """`[5]` where the player is, if the world went on without being drawn since the newest frame."""
+    grip: Grip = Grip()
+    """What hands are about, in worlds that have some."""
 
     @property
     def newest(self) -> KeyFrame:
@@ -108,10 +130,16 @@ class WorldState:
         return replace(self, seed=seed)
 
 
-def without_events(signals: Tensor) -> Tensor:
-    """Signals `[S]` of a tick in which nothing happens: what was believed holds on."""
-    calm = signals.clone()
+def unseen(world: WorldState, step: Tensor) -> Tensor:
+    """Signals `[S]` of a tick that is not drawn: nothing happens, and what was believed holds on.
+
+    Args:
+        step: `[3]` the eye's. Who neither rises nor falls stands; but at the top of a jump that is so for a tick.
+    """
+    assert world.signals is not None
+    calm = world.signals.clone()
     calm[[i for i in _HAPPENINGS if i < len(calm)]] = 0.0
+    calm[PLACE["on_ground"]] = float(step[1] == 0 and world.past[0, 1] == 0)
     return calm
 
 

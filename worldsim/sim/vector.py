@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from worldsim.errors import ConfigError
+from worldsim.signals import HANDMADE
 from worldsim.sim.dream import (
     DEFAULT_WORLD,
     Beginning,
@@ -48,7 +49,6 @@ class DreamVectorEnv(BatchedEnv):
 
     generated = True
     state_type = DreamState
-    blind_events = False
 
     def __init__(
         self,
@@ -81,6 +81,8 @@ class DreamVectorEnv(BatchedEnv):
             num_envs=num_envs, observation_space=self.dream.observation_space, action_space=action_space,
             autoreset_mode=autoreset_mode, max_episode_steps=max_episode_steps, render_mode=render_mode,
         )  # fmt: skip
+        # The others are read off the picture.
+        self.blind_events = HANDMADE if self.simulator.tells_handiwork else ()
         self._worlds: list[WorldState] = []
         self._episodes = [0] * self.num_envs
 

@@ -1,0 +1,149 @@
+"""Handiwork: what the player breaks and places, put into all that a dream remembers.
+
+Memory is a set of views of the world as it is: so an edit is drawn into each of them, the block that
+was placed where it would have been seen, and where one was broken the hole or, if nothing is behind
+it, a gap in what is known. From then on it is reprojected, walked into and looked back at like all
+that is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from worldsim.model.camera import camera_to_world, rotate, tangents
+from worldsim.model.cells import Aim, Cell, Crossing, aim, cross
+from worldsim.model.grounding import SHRINK
+from worldsim.model.hands import ATTACK, HOTBAR, LONGEST, USE, Grasp, Hands, Skin, crop_of, strip_of, tell
+from worldsim.model.references import View
+from worldsim.model.retrieval import shrink_depth
+from worldsim.signals import SLOTS
+from worldsim.sim.state import Grip, KeyFrame, Memory, WorldState
+
+_SURE = 160  # of 255: how far a painted face follows from what was given
+_FAR = 40.0  # blocks beyond which a cell is not worth drawing
+_SAME = (0.12, 0.05)  # blocks, and share of the depth, by which a dreamt surface may be off its block's face
+_AHEAD = 0.05
+
+
+def work(
+    hands: Hands, world: WorldState, action: Tensor, pose: Tensor, view: View, usable: Tensor
+) -> WorldState:
+    """The world after the hands have done what an action tells them; the same memory, as a rule.
+
+    Args:
+        action: `[25]`.
+        pose: `[5]` that it leads to.
+        view: what is known from there, a batch of one.
+        usable: `[H, W]` bool, False over the HUD.
+    """
+    grip = rested(world.grip, action)
+    found = _aimed(pose, view) if busy(action) else None
+    if found is None:
+        return replace(world, grip=grip)
+    attack, use = bool(action[ATTACK] > 0.5), bool(action[USE] > 0.5)
+    held = world.grip.held + 1 if world.grip.cell == found.cell else 1
+    middle = torch.tensor(found.before) + 0.5 - pose[:3]
+    told = tell(action, held, grip.since, grip.slot, found.face, found.distance, middle)
+    device = view.newest.device
+    crop, strip = crop_of(view.warped[:, 0]), strip_of(view.newest)
+    seen = hands.see(Grasp(crop, strip, told[None].to(device)))
+    broke, placed = ((hands.act(seen)[0] > 0).cpu() & torch.tensor([attack, use])).tolist()
+    if attack and not broke:
+        grip = replace(grip, cell=found.cell, held=held)
+    if broke or placed:
+        skin = hands.skin(seen, placed=placed)
+        cell = found.before if placed else found.cell
+        world = rewritten(world, cell, skin, usable, placed=placed)
+        since = (0 if broke else grip.since[0], 0 if placed else grip.since[1])
+        grip = replace(grip, since=since, broke=broke, placed=placed)
+    return replace(world, grip=grip)
+
+
+def busy(action: Tensor) -> bool:
+    """Whether an action `[25]` asks anything of the hands."""
+    return bool((action[[ATTACK, USE]] > 0.5).any())
+
+
+def rested(grip: Grip, action: Tensor) -> Grip:
+    """The grip a tick later if hands do nothing but choose what an action `[25]` says."""
+    keys = (action[HOTBAR : HOTBAR + SLOTS] > 0.5).nonzero()[:, 0].tolist()
+    since = min(grip.since[0] + 1, LONGEST), min(grip.since[1] + 1, LONGEST)
+    return Grip(None, 0, since, keys[-1] if keys else grip.slot)
+
+
+def _aimed(pose: Tensor, view: View) -> Aim | None:
+    """The block at the crosshair, by the first slot that tells of each pixel."""
+    known = view.known[0, :, 0].cpu() > 0.5
+    first = known.to(torch.uint8).argmax(0, keepdim=True)
+    return aim(pose, view.depth[0, :, 0].cpu().gather(0, first)[0], known.any(0).float())
+
+
+def rewritten(world: WorldState, cell: Cell, skin: Skin, usable: Tensor, *, placed: bool) -> WorldState:
+    """The world whose every memory shows the edit of a cell."""
+    recent = _edited(world.recent, cell, skin, usable, placed)
+    frames = _edited(world.memory.frames, cell, skin, usable, placed)
+    memory, coarse = world.memory, world.memory.coarse
+    if coarse is not None:
+        rows = [
+            row if new is old else shrink_depth(new.depth).to(row.device)
+            for row, new, old in zip(coarse, frames, memory.frames)
+        ]
+        memory = Memory(frames, torch.stack(rows), memory.poses)
+    return replace(world, recent=recent, memory=memory)
+
+
+def _edited(
+    keys: Sequence[KeyFrame], cell: Cell, skin: Skin, usable: Tensor, placed: bool
+) -> tuple[KeyFrame, ...]:
+    height, width = usable.shape
+    return tuple(
+        _edit(key, cell, skin, usable, placed) if _in_view(key.pose, cell, height, width) else key
+        for key in keys
+    )
+
+
+def _in_view(pose: Tensor, cell: Cell, height: int, width: int) -> bool:
+    """Whether a part of the cell may be seen from `pose`."""
+    offset = torch.tensor(cell) + 0.5 - pose[:3]
+    x, y, z = rotate(camera_to_world(pose).T, offset[:, None])[:, 0].tolist()
+    tan_x, tan_y = tangents(height, width)
+    return bool(-1 < z < _FAR and abs(x) < z * tan_x + 1.8 and abs(y) < z * tan_y + 1.8)
+
+
+def _edit(key: KeyFrame, cell: Cell, skin: Skin, usable: Tensor, placed: bool) -> KeyFrame:
+    """One remembered view with the edit in it; itself if the cell can't be seen there."""
+    device = key.frame.device
+    ray = cross(key.pose.to(device), cell, *usable.shape)
+    depth = key.depth.float()
+    shown, far, face, place = _placed(ray, depth) if placed else _opened(ray, depth, skin)
+    shown &= usable
+    if not bool(shown.any()):
+        return key
+    colours = skin.paint(face.flatten()[None], place.flatten(0, 1)[None])[0].unflatten(0, usable.shape)
+    painted = ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    frame = torch.where(shown[..., None], painted, key.frame)
+    ground = key.ground
+    if not key.imagined:
+        touched = F.max_pool2d(shown.float()[None, None], SHRINK)[0, 0] > 0
+        ground = torch.where(touched, ground.clamp(max=_SURE), ground)
+    return replace(key, frame=frame, depth=torch.where(shown, far, depth).half(), ground=ground)
+
+
+def _placed(ray: Crossing, depth: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where a block that was placed is seen, its z-depth, face and place on it."""
+    shown = ray.hit & (ray.enter > _AHEAD) & ((depth > ray.enter) | (depth <= 0))
+    return shown, ray.enter, ray.enter_face, ray.enter_place
+
+
+def _opened(ray: Crossing, depth: Tensor, skin: Skin) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where a block that was broken was seen, and what is there now; a z-depth of 0 where nobody knows."""
+    off = _SAME[0] + _SAME[1] * ray.enter
+    shown = ray.hit & (ray.enter > _AHEAD) & ((depth - ray.enter).abs() < off)
+    solid = skin.solid[0][ray.leave_face] > 0.5
+    far = torch.where(solid, ray.leave, torch.zeros_like(depth))
+    return shown, far, ray.leave_face, ray.leave_place
