@@ -116,6 +116,19 @@ class VoxelEngine:
         """Where the HUD may be drawn, bool [H, W]; everything else shows the world."""
         return self._hud.mask.copy()
 
+    def overlay(self) -> NDArray[np.uint8]:
+        """The HUD as it is now, uint8 [H, W, 4]: RGB and opacity, 0 where the world is seen."""
+        self._need_reset()
+        shades = []
+        for shade in (0, 255):
+            frame = np.full_like(self._frame, shade)
+            self._draw_hud(frame)
+            shades.append(frame.astype(np.float32))
+        opacity = 1 - (shades[1] - shades[0]).mean(2, keepdims=True) / 255
+        colours = shades[0] / np.maximum(opacity, 1e-3)
+        drawn = np.concatenate([colours, opacity * 255], 2)
+        return np.clip(np.rint(drawn * (opacity > 0.01)), 0, 255).astype(np.uint8)
+
     def state(self) -> dict[str, Any]:
         """The player's state: numbers, small arrays and two strings (`caption` is one line for text conditioning)."""
         self._need_reset()
@@ -208,11 +221,15 @@ class VoxelEngine:
             self._frame, self._depth, self._ids, self._vox, self._tops, self._roofs, self._textures,
             self._cracks, s, self._animals, self._boxes, light, self._clouds,
         )  # fmt: skip
+        self._draw_hud(self._frame)
+        self._drawn = True
+
+    def _draw_hud(self, frame: Frame) -> None:
+        s, light = self._player, daylight(self._time())
         self._hud.draw(
-            self._frame, self._items, self._counts, int(s[p.SLOT]),
+            frame, self._items, self._counts, int(s[p.SLOT]),
             swing=int(s[p.SWING]), light=light[LIGHT], health=float(s[p.HEALTH]),
         )  # fmt: skip
-        self._drawn = True
 
     def _need_reset(self) -> None:
         if self._seed < 0:

@@ -11,7 +11,8 @@ import torch
 from model_fakes import H, W, save_tiny_world
 from worldsim.train import hands as program
 from worldsim.train.hand_lessons import play, together
-from worldsim.train.hands import HANDS_FILE, Pool, TrainOptions, examine, losses
+from worldsim.train.hands import HANDS_FILE, TrainOptions, examine, losses
+from worldsim.train.lesson_pool import Pool
 
 from worldsim import registry
 from worldsim.checkpoint import world_hash
@@ -59,11 +60,11 @@ def test_hands_learn(lessons: program.Lesson) -> None:
 
 
 def test_the_pool_keeps_the_newest_and_draws_what_happened(lessons: program.Lesson) -> None:
-    pool = Pool(100)
-    pool.add(lessons)
+    pool = Pool[program.Lesson](100)
+    pool.add(lessons, lessons.happened.any(1))
     drawn = pool.draw(64, torch.Generator().manual_seed(0))
     assert drawn.happened.any(1).float().mean() >= 0.5
-    assert pool.kept is not None and torch.equal(pool.kept.told[49], lessons.told[249])
+    assert torch.equal(pool.kept["told"][49], lessons.told[249])
 
 
 def test_a_world_is_given_hands_and_is_otherwise_the_same(

@@ -11,10 +11,11 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,7 @@ from worldsim.model.world_model import WorldModel
 from worldsim.sim.world import load_world
 
 from .hand_lessons import Lesson, play, together
+from .lesson_pool import Pool
 
 HANDS_FILE = "hands.json"
 _RATE, _BATCH, _PART, _POOL = 1.5e-3, 64, 16, 16_000
@@ -74,35 +76,6 @@ class Lessons(IterableDataset[Lesson]):
         torch.set_num_threads(1)
         seed = self.seed + (worker.id if worker else 0)
         return play(self.engine, seed, width=self.width, height=self.height)
-
-
-class Pool:
-    """The last lessons; half of each draw are ticks in which something happened."""
-
-    def __init__(self, size: int) -> None:
-        self.size, self.count = size, 0
-        self.kept: Lesson | None = None
-
-    def add(self, new: Lesson) -> None:
-        """Take in a batch; the oldest are overwritten."""
-        if self.kept is None:
-            self.kept = Lesson(
-                *(torch.zeros(self.size, *part.shape[1:], dtype=part.dtype) for part in vars(new).values())
-            )
-        index = (self.count + torch.arange(len(new.told))) % self.size
-        for name, part in vars(new).items():
-            getattr(self.kept, name)[index] = part
-        self.count += len(index)
-
-    def draw(self, count: int, generator: torch.Generator) -> Lesson:
-        """A batch of `count`."""
-        assert self.kept is not None
-        held = min(self.count, self.size)
-        eventful = self.kept.happened[:held].any(1).nonzero()[:, 0]
-        index = torch.randint(held, (count,), generator=generator)
-        if len(eventful):
-            index[: count // 2] = eventful[torch.randint(len(eventful), (count // 2,), generator=generator)]
-        return Lesson(*(part[index] for part in vars(self.kept).values()))
 
 
 @dataclass(frozen=True)
@@ -161,14 +134,14 @@ def teach(
         reuse: steps a batch that comes in.
     """
     optimiser = torch.optim.AdamW(hands.parameters(), lr=_RATE, weight_decay=0.01)
-    pool, generator = Pool(_POOL), torch.Generator().manual_seed(seed)
+    pool, generator = Pool[Lesson](_POOL), torch.Generator().manual_seed(seed)
     average = torch.optim.swa_utils.AveragedModel(
         hands, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
     )
     begin, done = time.monotonic(), 0
     with tqdm(desc="hands", unit=" steps", disable=None) as shown:
         for batch in lessons:
-            pool.add(batch)
+            pool.add(batch, batch.happened.any(1))
             for _ in range(reuse):
                 share = max((time.monotonic() - begin) / 60 / minutes, done / steps if steps else 0.0)
                 if share >= 1:
@@ -228,18 +201,29 @@ def exam(engine: str, *, count: int, width: int, height: int) -> Lesson:
     return together(list(islice(play(engine, _EXAM_SEED, width=width, height=height), count)))
 
 
-def with_hands(world: Path, out: Path, hands: Hands) -> None:
-    """Write a copy of a world's folder with these hands."""
+def check_target(options: Any, above_nothing: Sequence[str]) -> tuple[Path, Path]:
+    """The world's folder and the one to write, which holds nothing yet; nothing was done if either is wrong."""
+    for name in above_nothing:
+        if (value := getattr(options, name)) is not None and not value > 0:
+            raise UsageError(f"{name}: got {value}, expected more than 0")
+    home, out = find_world(options.world), Path(options.out)
+    registry.resolve(registry.ENGINES, options.env, "engine")
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"--out: {out} holds something already; choose another folder")
+    return home, out
+
+
+def with_part(world: Path, out: Path, name: str, part: nn.Module) -> None:
+    """Write a copy of a world's folder with this part, "hands" or "overlay", in place of its own."""
     model = load_world(world).model
-    config = replace(model.config, hands=hands.config)
+    config = replace(model.config, **{name: part.config})
     taught = WorldModel(config)
-    assert taught.hands is not None
-    taught.load_state_dict({**model.state_dict(), **{f"hands.{k}": v for k, v in hands.state_dict().items()}})
+    others = {k: v for k, v in model.state_dict().items() if not k.startswith(f"{name}.")}
+    taught.load_state_dict({**others, **{f"{name}.{k}": v for k, v in part.state_dict().items()}})
     info = load_checkpoint(world).info
     save_checkpoint(out, taught.state_dict(), to_json(config), info=info, dtype=torch.float16)
-    if out.resolve() != world.resolve():
-        for path in world.glob("*.npz"):
-            shutil.copy(path, out)
+    for path in world.glob("*.npz"):
+        shutil.copy(path, out)
 
 
 def main(options: TrainOptions) -> Path:
@@ -249,12 +233,7 @@ def main(options: TrainOptions) -> Path:
         UsageError: no such world or game, or a number out of range.
         NumericalError: the weights are no longer finite.
     """
-    for name in ("minutes", "steps", "width"):
-        if (value := getattr(options, name)) is not None and not value > 0:
-            raise UsageError(f"{name}: got {value}, expected more than 0")
-    home, out = find_world(options.world), Path(options.out)
-    if out.exists() and out.resolve() != home.resolve() and any(out.iterdir()):
-        raise UsageError(f"--out: {out} holds something already; choose another folder")
+    home, out = check_target(options, ("minutes", "steps", "width", "exam"))
     d = load_world(home).model.config.denoiser
     size = {"width": d.width, "height": d.height}
     torch.manual_seed(options.seed)
@@ -265,7 +244,7 @@ def main(options: TrainOptions) -> Path:
     minutes = math.inf if options.steps is not None else options.minutes
     steps = teach(hands, iter(loader), minutes=minutes, steps=options.steps, seed=options.seed)
     found = {"steps": steps, **examine(hands, exam(options.env, count=options.exam, **size))}
-    with_hands(home, out, hands)
+    with_part(home, out, "hands", hands)
     write_file(out / HANDS_FILE, (json.dumps(found, indent=1) + "\n").encode())
     for name, value in found.items():
         print(f"{name:>24} {value:g}")

@@ -359,13 +359,14 @@ def _check_folder(out: Path, options: TrainOptions) -> None:
 
 
 def _as_begun(recipe: Recipe, before: dict[str, Any]) -> Recipe:
-    """The recipe for the run's own model: one that was begun without heads or hands goes on without them.
+    """The recipe for the run's own model: one that was begun without heads, hands or an overlay goes on without them.
 
     Raises:
         ConfigError: the models differ otherwise.
     """
     model = from_json(WorldModelConfig, before["model"], "--resume")
-    if replace(recipe.model, heads=model.heads, hands=model.hands) != model:
+    later = {"heads": model.heads, "hands": model.hands, "overlay": model.overlay}
+    if replace(recipe.model, **later) != model:
         raise ConfigError(
             "--resume: the model of the recipe differs from the run's; resume with the same recipe"
         )

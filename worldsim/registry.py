@@ -67,6 +67,7 @@ PROGRAMS: dict[str, str] = {
     "probes": "worldsim.train.probes:main",
     "idm": "worldsim.train.idm:main",
     "hands": "worldsim.train.hands:main",
+    "overlay": "worldsim.train.overlay:main",
     "agent": "worldsim.train.agent:main",
 }
 """What `worldsim train NAME` runs: `main(options)`, its options dataclass is `TrainOptions` beside it."""

@@ -114,6 +114,12 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["hands"].replace(":main", ":TrainOptions"),
         ("worldsim train hands --world runs/b/world --minutes 20 --out runs/hands",),
     ),
+    "train overlay": Command(
+        "teach a world its hotbar and the item in hand",
+        PROGRAMS["overlay"],
+        PROGRAMS["overlay"].replace(":main", ":TrainOptions"),
+        ("worldsim train overlay --world runs/b/world --minutes 15 --out runs/overlay",),
+    ),
     "train agent": Command(
         "train an agent in the dream, in the game or from recordings",
         PROGRAMS["agent"],

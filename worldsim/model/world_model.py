@@ -24,6 +24,7 @@ from worldsim.model.fill import composite, go_on, pull_push
 from worldsim.model.hands import Hands, HandsConfig
 from worldsim.model.heads import Heads, HeadsConfig, read, read_first
 from worldsim.model.motion import MotionConfig, MotionHead
+from worldsim.model.overlay import Overlay, OverlayConfig
 from worldsim.model.references import References, View, look
 from worldsim.model.tokenizer import build_tokenizer
 from worldsim.signals import TABLE
@@ -44,6 +45,8 @@ class WorldModelConfig:
     """Heads that read the game's signals; none by default, so that worlds without them load as they are."""
     hands: HandsConfig = field(default_factory=HandsConfig)
     """Hands that break and place blocks; none by default, likewise."""
+    overlay: OverlayConfig = field(default_factory=OverlayConfig)
+    """What lies over the picture; none by default, likewise."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class WorldModel(nn.Module):
         # Last, so that the order of the other parameters, which optimiser states go by, stays.
         self.heads = Heads(config.heads, d, self.factor) if config.heads.width else None
         self.hands = Hands(config.hands) if config.hands.width else None
+        self.overlay = Overlay(config.overlay, d.width) if config.overlay.width else None
         self.register_buffer("usable", torch.ones(d.height, d.width, dtype=torch.bool))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -19,6 +19,7 @@ from worldsim.model.camera import camera_to_world, rotate, tangents
 from worldsim.model.cells import Aim, Cell, Crossing, aim, cross
 from worldsim.model.grounding import SHRINK
 from worldsim.model.hands import ATTACK, HOTBAR, LONGEST, USE, Grasp, Hands, Skin, crop_of, strip_of, tell
+from worldsim.model.overlay import swung
 from worldsim.model.references import View
 from worldsim.model.retrieval import shrink_depth
 from worldsim.signals import SLOTS
@@ -60,7 +61,8 @@ def work(
         cell = found.before if placed else found.cell
         world = rewritten(world, cell, skin, usable, placed=placed)
         since = (0 if broke else grip.since[0], 0 if placed else grip.since[1])
-        grip = replace(grip, since=since, broke=broke, placed=placed)
+        arm = swung(world.grip.arm, attack, placed)
+        grip = replace(grip, since=since, broke=broke, placed=placed, arm=arm)
     return replace(world, grip=grip)
 
 
@@ -73,7 +75,8 @@ def rested(grip: Grip, action: Tensor) -> Grip:
     """The grip a tick later if hands do nothing but choose what an action `[25]` says."""
     keys = (action[HOTBAR : HOTBAR + SLOTS] > 0.5).nonzero()[:, 0].tolist()
     since = min(grip.since[0] + 1, LONGEST), min(grip.since[1] + 1, LONGEST)
-    return Grip(None, 0, since, keys[-1] if keys else grip.slot)
+    arm = swung(grip.arm, bool(action[ATTACK] > 0.5), placed=False)
+    return Grip(None, 0, since, keys[-1] if keys else grip.slot, arm=arm, swung=grip.arm > 0)
 
 
 def _aimed(pose: Tensor, view: View) -> Aim | None:

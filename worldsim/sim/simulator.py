@@ -30,6 +30,7 @@ from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.signals import PLACE
+from worldsim.sim.dressing import dress, dressed, moves
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.handiwork import busy, rested, work
 from worldsim.sim.imagination import Imagination, imagine
@@ -168,6 +169,7 @@ class Simulator:
         shifted, step, offset, pose = self._tread(worlds, actions)
         worlds, sight = self._look(worlds, pose)
         worlds, sight = self._work(worlds, shifted[:, 0], pose, sight)
+        worlds, sight = self._dress(worlds, shifted[:, 0], sight)
         prediction = self._draw(worlds, sight, pose, step, shifted)
         return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
 
@@ -184,7 +186,7 @@ class Simulator:
         return [
             replace(
                 w, tick=w.tick + 1, actions=shifted[i].clone(), past=torch.stack([offset[i], w.past[0]]),
-                eye=pose[i].clone(),
+                eye=pose[i].clone(), overlay=None if moves(w, shifted[i, 0]) else w.overlay,
                 signals=None if w.signals is None else self._happened(w, unseen(w, offset[i])),
             )
             if finite[i] else replace(w, failed="the model's numbers are not finite")
@@ -217,7 +219,7 @@ class Simulator:
     ) -> tuple[Sequence[WorldState], Sight]:
         """Let hands do what actions `[B, 25]` say, each by itself, and look again where that changed the world."""
         if self.model.hands is None:
-            return worlds, sight
+            return [replace(w, grip=rested(w.grip, actions[i])) for i, w in enumerate(worlds)], sight
         after, rows = [], []
         for i, world in enumerate(worlds):
             seen = row(sight, i)
@@ -229,12 +231,23 @@ class Simulator:
         changed = any(w.grip.broke or w.grip.placed for w in after)
         return after, joined(rows) if changed else sight
 
+    def _dress(
+        self, worlds: Sequence[WorldState], actions: Tensor, sight: Sight
+    ) -> tuple[Sequence[WorldState], Sight]:
+        """The overlays that actions `[B, 25]` lead to, and the newest frames with them."""
+        if self.model.overlay is None:
+            return worlds, sight
+        overlay, usable = self.model.overlay, self.model.usable
+        pairs = [dress(overlay, w, actions[i], row(sight, i).view, usable) for i, w in enumerate(worlds)]
+        if all(new.overlay is old.overlay for (new, _), old in zip(pairs, worlds)):
+            return worlds, sight
+        views = joined([replace(row(sight, i), view=view) for i, (_, view) in enumerate(pairs)])
+        return [world for world, _ in pairs], views
+
     def _feel(self, world: WorldState, action: Tensor, pose: Tensor) -> WorldState:
         """Let hands do what an action `[25]` says by what is remembered of the view from `pose` `[1, 5]`."""
         hands, usable = self.model.hands, self.model.usable
-        if hands is None:
-            return world
-        if not busy(action):
+        if hands is None or not busy(action):
             return replace(world, grip=rested(world.grip, action))
         chosen = choose([world], pose, self.slots, self.width / self.height)
         references, _ = gather([world], chosen, self.config.trust, self.device)
@@ -325,7 +338,8 @@ class Simulator:
                 after.append(replace(w, failed="the model's numbers are not finite"))
                 continue
             # Copies: a view would keep the whole batch for as long as one world remembers its part.
-            key = KeyFrame(frames[i].clone(), depth[i].clone(), pose[i].clone(), w.tick + 1, kept[i].clone())
+            frame = dressed(frames[i].clone(), w.overlay)
+            key = KeyFrame(frame, depth[i].clone(), pose[i].clone(), w.tick + 1, kept[i].clone())
             after.append(
                 replace(
                     self._remember(w),

@@ -14,6 +14,8 @@ from torch import Tensor
 from worldsim.actions import ACTION_SIZE
 from worldsim.errors import UsageError
 from worldsim.model.grounding import SHRINK
+from worldsim.model.hands import STRIP
+from worldsim.model.overlay import PHASES
 from worldsim.model.retrieval import GRID
 from worldsim.packed import check_generator, need_array, need_integer, pack, unpack
 from worldsim.signals import SLOTS
@@ -107,7 +109,8 @@ def on_device(world: WorldState, device: torch.device) -> WorldState:
         )
 
     memory = replace(world.memory, frames=moved(world.memory.frames))
-    return replace(world, recent=moved(world.recent), memory=memory)
+    overlay = None if world.overlay is None else world.overlay.to(device)
+    return replace(world, recent=moved(world.recent), memory=memory, overlay=overlay)
 
 
 def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
@@ -128,6 +131,8 @@ def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
     }
     if w.signals is not None:
         arrays["signals"] = w.signals.cpu().numpy()
+    if w.overlay is not None:
+        arrays["overlay"] = w.overlay.cpu().numpy()
     if w.eye is not None:
         arrays["eye"] = w.eye.cpu().numpy()
     if w.memory.coarse is not None and w.memory.poses is not None:
@@ -153,6 +158,7 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
     doubt = need_array(arrays, "uncertainty", np.float64, (2,))
     signals = need_array(arrays, "signals", np.float32, (None,)) if "signals" in arrays else None
     eye = need_array(arrays, "eye", np.float32, (5,)) if "eye" in arrays else None
+    lies = need_array(arrays, "overlay", np.uint8, (4, STRIP, width)) if "overlay" in arrays else None
     return {
         "recent": keys[:recent],
         "memory": _memory(arrays, keys[recent:]),
@@ -164,21 +170,25 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),
         "eye": None if eye is None else torch.from_numpy(eye),
-        "grip": _grip(need_array(arrays, "grip", np.int64, (10,))),
+        "grip": _grip(need_array(arrays, "grip", np.int64, (12,))),
+        "overlay": None if lies is None else torch.from_numpy(lies),
     }
 
 
 def _grip_numbers(grip: Grip) -> NDArray[np.int64]:
-    told = (grip.held, *grip.since, grip.slot, grip.broke, grip.placed)
+    told = (grip.held, *grip.since, grip.slot, grip.broke, grip.placed, grip.arm, grip.swung)
     return np.array([grip.cell is not None, *(grip.cell or (0, 0, 0)), *told], np.int64)
 
 
 def _grip(numbers: NDArray[Any]) -> Grip:
-    has, x, y, z, held, since_broke, since_placed, slot, broke, placed = numbers.tolist()
-    if not -1 <= slot < SLOTS:
-        raise UsageError(f"state: grip: got slot {slot}, expected -1 to {SLOTS - 1}")
+    has, x, y, z, held, since_broke, since_placed, slot, broke, placed, arm, swung = numbers.tolist()
+    if not (-1 <= slot < SLOTS and 0 <= arm < PHASES):
+        raise UsageError(
+            f"state: grip: got slot {slot} and phase {arm}, expected -1 to {SLOTS - 1} and 0 to {PHASES - 1}"
+        )
     cell = (x, y, z) if has else None
-    return Grip(cell, held, (since_broke, since_placed), slot, bool(broke), bool(placed))
+    since = since_broke, since_placed
+    return Grip(cell, held, since, slot, bool(broke), bool(placed), arm, bool(swung))
 
 
 def _memory(arrays: Arrays, keys: tuple[KeyFrame, ...]) -> Memory:

@@ -79,6 +79,10 @@ class Grip:
     """In this tick."""
     placed: bool = False
     """In this tick."""
+    arm: int = 0
+    """Phase of the arm's swing, 0 at rest."""
+    swung: bool = False
+    """Whether it was swinging a tick ago."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ class WorldState:
     """`[5]` where the player is, if the world went on without being drawn since the newest frame."""
     grip: Grip = Grip()
     """What hands are about, in worlds that have some."""
+    overlay: Tensor | None = None
+    """uint8 `[4, 32, W]` over the lower edge of the picture, in worlds that keep it apart; None before a tick."""
 
     @property
     def newest(self) -> KeyFrame:

@@ -1,0 +1,217 @@
+"""`worldsim train overlay`: teaches a world its hotbar, health and item in hand, apart from the picture behind them.
+
+A game is played for that alone that can say what lies over its picture (`engine.overlay()`). The rest of the
+world stays as it is. The folder gets a copy of the world with the overlay's weights in it; how far it is off in
+game worlds that nobody learns from is printed and kept in overlay.json.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from tqdm import tqdm
+
+from worldsim import registry
+from worldsim.atomic import write_file
+from worldsim.errors import NumericalError, UsageError
+from worldsim.model.hands import ATTACK, STRIP
+from worldsim.model.overlay import Overlay, OverlayConfig, swung, tell
+from worldsim.sim.world import load_world
+
+from .hand_lessons import FIRST_WORLD, slot_after
+from .hands import check_target, with_part
+from .lesson_pool import Pool
+from .tinker import Tinker
+
+OVERLAY_FILE = "overlay.json"
+_RATE, _BATCH, _PART, _POOL = 2e-3, 64, 32, 12_000
+_TICKS = 300
+_UNTOLD = 0.2
+_CHANGED = 8.0  # how much more a pixel weighs that was another before
+_EXAM_SEED = 2**41
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Which world gets an overlay, from what game, and where the result goes."""
+
+    world: str = "voxel"
+    """World to teach: a shipped name or a folder; it is not changed."""
+    env: str = registry.GAME
+    """Game that is played, of the size of the world's frames."""
+    minutes: float = 15.0
+    """Time of training, besides the exam."""
+    steps: int | None = None
+    """Optimiser steps, in place of minutes; needed, with --workers 0, for runs that repeat."""
+    out: str = "runs/overlay"
+    """Folder of the world with its overlay."""
+    width: int = 128
+    """Units of the hidden layers."""
+    workers: int = 1
+    """Processes that play; 0: this one."""
+    exam: int = 400
+    """Ticks of unseen worlds that it is examined with."""
+    seed: int = 0
+    """Decides first weights and the worlds that are played in."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One tick, or a batch of them with a leading axis."""
+
+    strip: Tensor
+    """uint8 `[3, 32, W]` the lower edge before it."""
+    told: Tensor
+    """`[n]` of `overlay.tell`."""
+    before: Tensor
+    """uint8 `[4, 32, W]` the overlay before it."""
+    after: Tensor
+    """uint8 `[4, 32, W]` and after it."""
+
+
+def play(engine: str, seed: int, *, width: int, height: int) -> Iterator[Example]:
+    """Examples without end; `seed` decides the worlds and what is done there."""
+    game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
+    if not hasattr(game, "overlay"):
+        raise UsageError(
+            f"--env {engine}: can't say what lies over its picture, expected a game with overlay()"
+        )
+    rng = np.random.default_rng(seed)
+    while True:
+        game.reset(int(FIRST_WORLD + rng.integers(100_000)))
+        player, phase = Tinker(int(rng.integers(2**31))), 0
+        frame, state, overlay = game.render(), game.state(), game.overlay()
+        for _ in range(_TICKS):
+            action = player.act(state)
+            game.step(action)
+            slot = slot_after(int(state["slot"]), torch.from_numpy(action))
+            strip, before = frame[-STRIP:], overlay[-STRIP:]
+            frame, state, overlay = game.render(), game.state(), game.overlay()
+            broke, placed = (bool(state["events"][name]) for name in ("broken", "placed"))
+            phase = swung(phase, bool(action[ATTACK] > 0.5), placed)
+            if rng.random() < 0.5 or (before != overlay[-STRIP:]).any():
+                told = tell(
+                    -1 if rng.random() < _UNTOLD and not action[2:11].any() else slot, phase, broke, placed
+                )
+                yield Example(_first(strip), told, _first(before), _first(overlay[-STRIP:]))
+
+
+def _first(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+def together(examples: Sequence[Example]) -> Example:
+    """Single examples as a batch."""
+    return Example(*(torch.stack(part) for part in zip(*(vars(one).values() for one in examples))))
+
+
+class Examples(IterableDataset[Example]):
+    """Examples without end, for workers that play beside training."""
+
+    def __init__(self, engine: str, seed: int, width: int, height: int) -> None:
+        self.engine, self.seed, self.width, self.height = engine, seed, width, height
+
+    def __iter__(self) -> Iterator[Example]:
+        worker = get_worker_info()
+        torch.set_num_threads(1)
+        seed = self.seed + (worker.id if worker else 0)
+        return play(self.engine, seed, width=self.width, height=self.height)
+
+
+def error(overlay: Overlay, example: Example) -> Tensor:
+    """How far each pixel of the overlay is off after the tick `[B, 32, W]`: colours by their opacity, and opacity."""
+    drawn = overlay.flat(overlay(example.strip.float() / 127.5 - 1, example.told))
+    return _off(drawn, example.after.float() / 255)
+
+
+def _off(drawn: Tensor, true: Tensor) -> Tensor:
+    colours = (drawn[:, :3] * drawn[:, 3:] - true[:, :3] * true[:, 3:]).abs().mean(1)
+    return colours + 0.5 * (drawn[:, 3] - true[:, 3]).abs()
+
+
+def teach(
+    overlay: Overlay, source: Iterator[Example], *, minutes: float = math.inf, steps: int | None = None, seed: int = 0,
+    reuse: int = 2,
+) -> int:  # fmt: skip
+    """Train until the time or the steps are over; returns the steps."""
+    optimiser = torch.optim.AdamW(overlay.parameters(), lr=_RATE, weight_decay=0.0)
+    average = torch.optim.swa_utils.AveragedModel(
+        overlay, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
+    )
+    generator, begin, done = torch.Generator().manual_seed(seed), time.monotonic(), 0
+    pool = Pool[Example](_POOL)
+    with tqdm(desc="overlay", unit=" steps", disable=None) as shown:
+        for batch in source:
+            pool.add(batch, (batch.before != batch.after).flatten(1).any(1))
+            for _ in range(reuse):
+                share = max((time.monotonic() - begin) / 60 / minutes, done / steps if steps else 0.0)
+                if share >= 1:
+                    overlay.load_state_dict(average.module.state_dict())
+                    return done
+                for group in optimiser.param_groups:
+                    group["lr"] = _RATE * min(1.0, (done + 1) / 100) * min(1.0, 2.5 * (1 - share) + 0.01)
+                drawn = pool.draw(_BATCH, generator)
+                changed = (drawn.before != drawn.after).any(1).float()
+                loss = (error(overlay, drawn) * (1 + _CHANGED * changed)).mean()
+                if not bool(loss.isfinite()):
+                    raise NumericalError(f"overlay: the loss is {float(loss.detach())} after {done} steps")
+                optimiser.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(overlay.parameters(), 1.0)
+                optimiser.step()
+                average.update_parameters(overlay)
+                done += 1
+            shown.update(reuse)
+            if done % 50 < reuse:
+                shown.set_postfix(loss=f"{float(loss.detach()):.4f}")
+    return done
+
+
+@torch.no_grad()
+def examine(overlay: Overlay, example: Example) -> dict[str, float]:
+    """Errors on examples it has not seen, in grey levels, where the overlay changes; beside leaving it as it was."""
+    changed = (example.before != example.after).any(1)
+    off = error(overlay, example)
+    same = _off(example.before.float() / 255, example.after.float() / 255)
+    return {
+        "ticks": len(off), "changed": round(float(255 * off[changed].mean()), 2),
+        "changed_by_copying": round(float(255 * same[changed].mean()), 2),
+        "all": round(float(255 * off.mean()), 2), "all_by_copying": round(float(255 * same.mean()), 2),
+    }  # fmt: skip
+
+
+def main(options: TrainOptions) -> Path:
+    """Teach, examine and write; returns the folder.
+
+    Raises:
+        UsageError: no such world or game, or a number out of range.
+        NumericalError: the weights are no longer finite.
+    """
+    home, out = check_target(options, ("minutes", "steps", "width", "exam"))
+    d = load_world(home).model.config.denoiser
+    size = {"width": d.width, "height": d.height}
+    torch.manual_seed(options.seed)
+    overlay = Overlay(OverlayConfig(width=options.width), d.width)
+    loader = DataLoader(
+        Examples(options.env, options.seed, **size), _PART, num_workers=options.workers, collate_fn=together
+    )
+    minutes = math.inf if options.steps is not None else options.minutes
+    steps = teach(overlay, iter(loader), minutes=minutes, steps=options.steps, seed=options.seed)
+    unseen = together(list(islice(play(options.env, _EXAM_SEED, **size), options.exam)))
+    found = {"steps": steps, **examine(overlay, unseen)}
+    with_part(home, out, "overlay", overlay)
+    write_file(out / OVERLAY_FILE, (json.dumps(found, indent=1) + "\n").encode())
+    for name, value in found.items():
+        print(f"{name:>24} {value:g}")
+    print(f"{out}: the world with its overlay; try it with  worldsim play --world {out}")
+    return out

@@ -1,0 +1,77 @@
+"""Dressing: the overlay of a dream's frames, kept apart from the world behind it.
+
+What lies over the picture changes when hands do something; else it stays to the byte. Where it is opaque
+it is put over what the network draws; and the network is shown the frame before with the overlay that is
+to come, so that it copies the world where the arm has just been.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from worldsim.actions import INDEX
+from worldsim.model.fill import composite, pull_push
+from worldsim.model.hands import STRIP, strip_of
+from worldsim.model.overlay import Overlay, tell
+from worldsim.model.references import View
+from worldsim.sim.state import WorldState
+
+_KEYS = [
+    INDEX[key] for key in (*(f"hotbar.{n}" for n in range(1, 10)), "attack", "use", "drop", "swapHands", "pickItem")
+]  # fmt: skip
+_OPAQUE = 127
+
+
+def dress(
+    overlay: Overlay, world: WorldState, action: Tensor, view: View, usable: Tensor
+) -> tuple[WorldState, View]:
+    """The world with the overlay that an action `[25]` leads to, and the view with it in the newest frame.
+
+    Args:
+        world: after its hands have worked.
+        view: a batch of one.
+        usable: `[H, W]` bool, False where an overlay may be.
+    """
+    grip = world.grip
+    if world.overlay is not None and not moves(world, action):
+        return world, view
+    told = tell(grip.slot, grip.arm, grip.broke, grip.placed)[None].to(view.newest.device)
+    strip = strip_of(view.newest)
+    drawn = overlay.flat(overlay.settled(overlay(strip, told), (strip + 1) / 2))[0]
+    after = (drawn.clamp(0, 1) * 255).round().to(torch.uint8)
+    shown = _shown(after, view, usable)
+    frames = torch.cat([shown[:, None], view.frames[:, 1:]], 1)
+    return replace(world, overlay=after), replace(view, newest=shown, frames=frames)
+
+
+def moves(world: WorldState, action: Tensor) -> bool:
+    """Whether an action `[25]`, or a swing of the arm that is under way, changes the overlay."""
+    return world.grip.arm > 0 or world.grip.swung or bool((action[_KEYS] > 0.5).any())
+
+
+def _shown(after: Tensor, view: View, usable: Tensor) -> Tensor:
+    """The newest frame `[1, 3, H, W]` with an overlay `[4, 32, W]` over the world as it goes on around it."""
+    known, around = composite(view.warped, view.known)
+    world = torch.where(usable, view.newest, pull_push(known, around))
+    rows = min(STRIP, usable.shape[0])
+    top = slice(usable.shape[0] - rows, None)
+    opaque = after[3, -rows:] > _OPAQUE
+    world[:, :, top] = torch.where(opaque, after[:3, -rows:].float() / 127.5 - 1, world[:, :, top])
+    # Over the strip (a crosshair) the frame is as it was.
+    above = slice(0, usable.shape[0] - rows)
+    world[:, :, above] = view.newest[:, :, above]
+    return world
+
+
+def dressed(frame: Tensor, overlay: Tensor | None) -> Tensor:
+    """A frame uint8 `[H, W, 3]` under an overlay `[4, 32, W]`."""
+    if overlay is None:
+        return frame
+    rows = min(STRIP, len(frame))
+    part = overlay[:, -rows:].movedim(0, -1)
+    frame = frame.clone()
+    frame[-rows:] = torch.where(part[..., 3:] > _OPAQUE, part[..., :3], frame[-rows:])
+    return frame
