@@ -62,7 +62,10 @@ def test_hands_learn(lessons: program.Lesson) -> None:
 def test_the_pool_keeps_the_newest_and_draws_what_happened(lessons: program.Lesson) -> None:
     pool = Pool[program.Lesson](100)
     pool.add(lessons, lessons.happened.any(1))
-    drawn = pool.draw(64, torch.Generator().manual_seed(0))
+    drawn, weight = pool.draw(64, torch.Generator().manual_seed(0))
+    share = float(lessons.happened[150:].any(1).float().mean())
+    eventful = drawn.happened.any(1)
+    assert float(weight[eventful].sum() / weight.sum()) == pytest.approx(share, abs=0.12)
     assert drawn.happened.any(1).float().mean() >= 0.5
     assert torch.equal(pool.kept["told"][49], lessons.told[249])
 

@@ -51,6 +51,8 @@ class Lesson:
     """uint8 `[P, 3]`."""
     there: Tensor
     """`[P]` whether there is a surface on that face."""
+    stands_for: Tensor
+    """How many ticks like it were played."""
 
     def grasp(self) -> Grasp:
         """As hands take it, for a batch."""
@@ -91,8 +93,9 @@ class Pupil:
             frame, found = self._aim(before, after["pose"], usable)
             held = self._held + 1 if found and self._cell == found.cell else 1
             self._cell, self._held = (found.cell, held) if found and attack else (None, 0)
-            if found and (any(happened) or use or self._rng.random() < _KEPT):
-                lesson = self._lesson(before, after, action, frame, found, happened, usable)
+            kept = 1.0 if any(happened) or use else _KEPT
+            if found and self._rng.random() < kept:
+                lesson = self._lesson(before, after, action, frame, found, happened, usable, 1 / kept)
         else:
             self._cell, self._held = None, 0
         self._since = [0 if done else n for done, n in zip(happened, self._since)]
@@ -108,7 +111,7 @@ class Pupil:
 
     def _lesson(
         self, before: dict[str, Any], after: dict[str, Any], action: Tensor, frame: Tensor, found: Aim,
-        happened: tuple[bool, bool], usable: Tensor,
+        happened: tuple[bool, bool], usable: Tensor, stands_for: float,
     ) -> Lesson:  # fmt: skip
         since = (self._since[0], self._since[1])
         middle = torch.tensor(found.before) + 0.5 - after["pose"][:3]
@@ -121,7 +124,7 @@ class Pupil:
         pressed = torch.tensor([float(action[ATTACK] > 0.5), float(action[USE] > 0.5)])
         return Lesson(
             _bytes(crop_of(frame)), _bytes(strip_of(frames_to_float(before["frame"][None])[0])), told, pressed,
-            torch.tensor(happened).float(), *pixels,
+            torch.tensor(happened).float(), *pixels, torch.tensor(stands_for),
         )  # fmt: skip
 
 

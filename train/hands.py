@@ -46,7 +46,7 @@ class TrainOptions:
     """Which world gets hands, from what game, and where the result goes."""
 
     world: str = "voxel"
-    """World to teach: a shipped name or a folder; it is not changed."""
+    """World to teach: a shipped name or a folder; it is not changed. Hands that it has are where training begins."""
     env: str = registry.GAME
     """Game that is played, of the size of the world's frames."""
     minutes: float = 20.0
@@ -56,7 +56,7 @@ class TrainOptions:
     out: str = "runs/hands"
     """Folder of the world with hands."""
     width: int = 192
-    """Units of the hidden layers."""
+    """Units of the hidden layers of new hands."""
     workers: int = 1
     """Processes that play; 0: this one."""
     exam: int = 600
@@ -92,11 +92,16 @@ class Losses:
         return self.act + 2 * self.colour + 0.3 * self.solid
 
 
-def losses(hands: Hands, lesson: Lesson) -> Losses:
-    """What hands get wrong: when things happen, and how the edited cell looks."""
+def losses(hands: Hands, lesson: Lesson, weight: Tensor | None = None) -> Losses:
+    """What hands get wrong: when things happen, and how the edited cell looks.
+
+    Args:
+        weight: `[B]` of ticks, for when things happen; 1 if missing.
+    """
     seen = hands.see(lesson.grasp())
     act = F.binary_cross_entropy_with_logits(hands.act(seen), lesson.happened, reduction="none")
-    act = (act * lesson.pressed).sum() / lesson.pressed.sum().clamp(min=1)
+    counts = lesson.pressed if weight is None else lesson.pressed * (weight * lesson.stands_for)[:, None]
+    act = (act * counts).sum() / counts.sum().clamp(min=1)
     colour, solid = [], []
     for kind in (0, 1):
         rows = (lesson.happened[:, kind] > 0).nonzero()[:, 0]
@@ -133,7 +138,7 @@ def teach(
         lessons: batches, from a `DataLoader`.
         reuse: steps a batch that comes in.
     """
-    optimiser = torch.optim.AdamW(hands.parameters(), lr=_RATE, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(hands.train().requires_grad_(True).parameters(), lr=_RATE, weight_decay=0.01)
     pool, generator = Pool[Lesson](_POOL), torch.Generator().manual_seed(seed)
     average = torch.optim.swa_utils.AveragedModel(
         hands, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
@@ -149,7 +154,7 @@ def teach(
                     return done
                 for group in optimiser.param_groups:
                     group["lr"] = _RATE * min(1.0, (done + 1) / 100) * min(1.0, 2.5 * (1 - share) + 0.01)
-                loss = losses(hands, pool.draw(_BATCH, generator))
+                loss = losses(hands, *pool.draw(_BATCH, generator))
                 if not bool(loss.total.isfinite()):
                     raise NumericalError(
                         f"hands: the loss is {float(loss.total.detach())} after {done} steps"
@@ -176,9 +181,10 @@ def examine(hands: Hands, lesson: Lesson) -> dict[str, float]:
     found: dict[str, float] = {"ticks": len(seen)}
     for kind, name in enumerate(("broke", "placed")):
         true, said = lesson.happened[:, kind] > 0, says[:, kind] & pressed[:, kind]
+        right, ticks = (said & true).sum(), lesson.stands_for
         found[f"{name}_ticks"] = int(true.sum())
-        found[f"{name}_recall"] = float((said & true).sum() / true.sum().clamp(min=1))
-        found[f"{name}_precision"] = float((said & true).sum() / said.sum().clamp(min=1))
+        found[f"{name}_recall"] = float(right / true.sum().clamp(min=1))
+        found[f"{name}_precision"] = float(right / (said * ticks).sum().clamp(min=1))
         rows = true.nonzero()[:, 0]
         if len(rows):
             off, _ = _looks(hands, seen[rows], lesson, rows, placed=bool(kind))
@@ -237,7 +243,7 @@ def main(options: TrainOptions) -> Path:
     d = load_world(home).model.config.denoiser
     size = {"width": d.width, "height": d.height}
     torch.manual_seed(options.seed)
-    hands = Hands(HandsConfig(width=options.width))
+    hands = load_world(home).model.hands or Hands(HandsConfig(width=options.width))
     loader = DataLoader(
         Lessons(options.env, options.seed, **size), _PART, num_workers=options.workers, collate_fn=together
     )

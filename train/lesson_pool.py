@@ -30,12 +30,14 @@ class Pool(Generic[T]):
         self._eventful[index] = eventful
         self.count += len(index)
 
-    def draw(self, count: int, generator: torch.Generator) -> T:
-        """A batch of `count`."""
+    def draw(self, count: int, generator: torch.Generator) -> tuple[T, Tensor]:
+        """A batch of `count`, and what each weighs `[count]` so that sums are as if all had been drawn alike."""
         held = min(self.count, self.size)
         eventful = self._eventful[:held].nonzero()[:, 0]
         index = torch.randint(held, (count,), generator=generator)
         if len(eventful):
             index[: count // 2] = eventful[torch.randint(len(eventful), (count // 2,), generator=generator)]
         drawn: T = self._kind(**{name: part[index] for name, part in self.kept.items()})
-        return drawn
+        share = len(eventful) / held
+        weight = torch.where(self._eventful[index], share / (0.5 + 0.5 * share), 2.0 if len(eventful) else 1.0)
+        return drawn, weight

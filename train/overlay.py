@@ -46,7 +46,7 @@ class TrainOptions:
     """Which world gets an overlay, from what game, and where the result goes."""
 
     world: str = "voxel"
-    """World to teach: a shipped name or a folder; it is not changed."""
+    """World to teach: a shipped name or a folder; it is not changed. Its overlay, if any, is where training begins."""
     env: str = registry.GAME
     """Game that is played, of the size of the world's frames."""
     minutes: float = 15.0
@@ -56,7 +56,7 @@ class TrainOptions:
     out: str = "runs/overlay"
     """Folder of the world with its overlay."""
     width: int = 128
-    """Units of the hidden layers."""
+    """Units of the hidden layers of a new overlay."""
     workers: int = 1
     """Processes that play; 0: this one."""
     exam: int = 400
@@ -144,7 +144,7 @@ def teach(
     reuse: int = 2,
 ) -> int:  # fmt: skip
     """Train until the time or the steps are over; returns the steps."""
-    optimiser = torch.optim.AdamW(overlay.parameters(), lr=_RATE, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(overlay.train().requires_grad_(True).parameters(), lr=_RATE, weight_decay=0.0)
     average = torch.optim.swa_utils.AveragedModel(
         overlay, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
     )
@@ -160,7 +160,7 @@ def teach(
                     return done
                 for group in optimiser.param_groups:
                     group["lr"] = _RATE * min(1.0, (done + 1) / 100) * min(1.0, 2.5 * (1 - share) + 0.01)
-                drawn = pool.draw(_BATCH, generator)
+                drawn, _ = pool.draw(_BATCH, generator)
                 changed = (drawn.before != drawn.after).any(1).float()
                 loss = (error(overlay, drawn) * (1 + _CHANGED * changed)).mean()
                 if not bool(loss.isfinite()):
@@ -201,7 +201,7 @@ def main(options: TrainOptions) -> Path:
     d = load_world(home).model.config.denoiser
     size = {"width": d.width, "height": d.height}
     torch.manual_seed(options.seed)
-    overlay = Overlay(OverlayConfig(width=options.width), d.width)
+    overlay = load_world(home).model.overlay or Overlay(OverlayConfig(width=options.width), d.width)
     loader = DataLoader(
         Examples(options.env, options.seed, **size), _PART, num_workers=options.workers, collate_fn=together
     )
