@@ -138,7 +138,9 @@ def teach(
         lessons: batches, from a `DataLoader`.
         reuse: steps a batch that comes in.
     """
-    optimiser = torch.optim.AdamW(hands.train().requires_grad_(True).parameters(), lr=_RATE, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(
+        hands.train().requires_grad_(True).parameters(), lr=_RATE, weight_decay=0.01
+    )
     pool, generator = Pool[Lesson](_POOL), torch.Generator().manual_seed(seed)
     average = torch.optim.swa_utils.AveragedModel(
         hands, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)

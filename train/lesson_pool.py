@@ -39,5 +39,7 @@ class Pool(Generic[T]):
             index[: count // 2] = eventful[torch.randint(len(eventful), (count // 2,), generator=generator)]
         drawn: T = self._kind(**{name: part[index] for name, part in self.kept.items()})
         share = len(eventful) / held
-        weight = torch.where(self._eventful[index], share / (0.5 + 0.5 * share), 2.0 if len(eventful) else 1.0)
+        weight = torch.where(
+            self._eventful[index], share / (0.5 + 0.5 * share), 2.0 if len(eventful) else 1.0
+        )
         return drawn, weight

@@ -144,7 +144,9 @@ def teach(
     reuse: int = 2,
 ) -> int:  # fmt: skip
     """Train until the time or the steps are over; returns the steps."""
-    optimiser = torch.optim.AdamW(overlay.train().requires_grad_(True).parameters(), lr=_RATE, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(
+        overlay.train().requires_grad_(True).parameters(), lr=_RATE, weight_decay=0.0
+    )
     average = torch.optim.swa_utils.AveragedModel(
         overlay, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
     )

@@ -42,20 +42,21 @@ def work(
         view: what is known from there, a batch of one.
         usable: `[H, W]` bool, False over the HUD.
     """
-    grip = rested(world.grip, action)
-    found = _aimed(pose, view) if busy(action) else None
-    if found is None:
+    grip, last = rested(world.grip, action), world.grip.aim
+    # Who stands still aims at what he aimed at, however the depth that was dreamt flickers.
+    found = last if last and torch.equal(pose, world.pose) else _aimed(pose, view) if busy(action) else None
+    if found is None or not busy(action):
         return replace(world, grip=grip)
     attack, use = bool(action[ATTACK] > 0.5), bool(action[USE] > 0.5)
-    held = world.grip.held + 1 if world.grip.cell == found.cell else 1
+    held = world.grip.held + 1 if last and last.cell == found.cell else 1
     middle = torch.tensor(found.before) + 0.5 - pose[:3]
     told = tell(action, held, grip.since, grip.slot, found.face, found.distance, middle)
     device = view.newest.device
     crop, strip = crop_of(view.warped[:, 0]), strip_of(view.newest)
     seen = hands.see(Grasp(crop, strip, told[None].to(device)))
     broke, placed = ((hands.act(seen)[0] > 0).cpu() & torch.tensor([attack, use])).tolist()
-    if attack and not broke:
-        grip = replace(grip, cell=found.cell, held=held)
+    if attack and not (broke or placed):
+        grip = replace(grip, aim=found, held=held)
     if broke or placed:
         skin = hands.skin(seen, placed=placed)
         cell = found.before if placed else found.cell

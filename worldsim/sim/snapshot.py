@@ -13,6 +13,7 @@ from torch import Tensor
 
 from worldsim.actions import ACTION_SIZE
 from worldsim.errors import UsageError
+from worldsim.model.cells import FACES, Aim
 from worldsim.model.grounding import SHRINK
 from worldsim.model.hands import STRIP
 from worldsim.model.overlay import PHASES
@@ -170,25 +171,29 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),
         "eye": None if eye is None else torch.from_numpy(eye),
-        "grip": _grip(need_array(arrays, "grip", np.int64, (12,))),
+        "grip": _grip(need_array(arrays, "grip", np.float64, (14,))),
         "overlay": None if lies is None else torch.from_numpy(lies),
     }
 
 
-def _grip_numbers(grip: Grip) -> NDArray[np.int64]:
+def _grip_numbers(grip: Grip) -> NDArray[np.float64]:
+    aim = (*grip.aim.cell, grip.aim.face, grip.aim.distance) if grip.aim else (0, 0, 0, 0, 0)
     told = (grip.held, *grip.since, grip.slot, grip.broke, grip.placed, grip.arm, grip.swung)
-    return np.array([grip.cell is not None, *(grip.cell or (0, 0, 0)), *told], np.int64)
+    return np.array([grip.aim is not None, *aim, *told], np.float64)
 
 
 def _grip(numbers: NDArray[Any]) -> Grip:
-    has, x, y, z, held, since_broke, since_placed, slot, broke, placed, arm, swung = numbers.tolist()
-    if not (-1 <= slot < SLOTS and 0 <= arm < PHASES):
+    has, *aim, held, since_broke, since_placed, slot, broke, placed, arm, swung = numbers.tolist()
+    *whole, distance = aim
+    if not (-1 <= slot < SLOTS and 0 <= arm < PHASES and 0 <= whole[3] < FACES):
         raise UsageError(
-            f"state: grip: got slot {slot} and phase {arm}, expected -1 to {SLOTS - 1} and 0 to {PHASES - 1}"
+            f"state: grip: got slot {slot:g}, phase {arm:g} and face {whole[3]:g}, expected -1 to {SLOTS - 1}, "
+            f"0 to {PHASES - 1} and 0 to {FACES - 1}"
         )
-    cell = (x, y, z) if has else None
-    since = since_broke, since_placed
-    return Grip(cell, held, since, slot, bool(broke), bool(placed), arm, bool(swung))
+    x, y, z, face = (int(n) for n in whole)
+    found = Aim((x, y, z), face, distance) if has else None
+    since = int(since_broke), int(since_placed)
+    return Grip(found, int(held), since, int(slot), bool(broke), bool(placed), int(arm), bool(swung))
 
 
 def _memory(arrays: Arrays, keys: tuple[KeyFrame, ...]) -> Memory:

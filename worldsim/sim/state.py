@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worldsim.model.cells import Cell
+from worldsim.model.cells import Aim
 from worldsim.model.hands import LONGEST
 from worldsim.model.retrieval import GRID, shrink_depth
 from worldsim.signals import PLACE, TABLE, to_state
@@ -67,7 +67,7 @@ class Memory:
 class Grip:
     """What the player's hands are about."""
 
-    cell: Cell | None = None
+    aim: Aim | None = None
     """The block that attack is held on."""
     held: int = 0
     """For how many ticks."""
