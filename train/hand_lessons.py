@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,6 +27,7 @@ _TICKS = 700
 _PIXELS = 160
 _KEPT = 0.25  # of the ticks in which attack is held and nothing happens
 _SAME = (0.04, 0.02)  # blocks, and share of the depth, within which a surface is where a face is
+_PAUSE = 6  # ticks after a break
 _UNTOLD = 0.3  # of the ticks say nothing of the slot
 
 
@@ -53,6 +55,8 @@ class Lesson:
     """`[P]` whether there is a surface on that face."""
     stands_for: Tensor
     """How many ticks like it were played."""
+    needed: Tensor
+    """Ticks of attack that the block takes, nan where the game's progress does not tell."""
 
     def grasp(self) -> Grasp:
         """As hands take it, for a batch."""
@@ -125,7 +129,14 @@ class Pupil:
         return Lesson(
             _bytes(crop_of(frame)), _bytes(strip_of(frames_to_float(before["frame"][None])[0])), told, pressed,
             torch.tensor(happened).float(), *pixels, torch.tensor(stands_for),
+            torch.tensor(self._needed(after["state"], happened[0])),
         )  # fmt: skip
+
+    def _needed(self, state: Mapping[str, Any], broke: bool) -> float:
+        """The ticks that the block in hand takes, if the game says how far it is; a pause after the last one aside."""
+        progress = 1.0 if broke else float(state.get("break_progress", 0.0))
+        rested = self._since[0] >= min(self._held + _PAUSE, LONGEST)
+        return self._held / progress if progress > 0 and self._held and rested else math.nan
 
 
 def slot_after(slot: int, action: Tensor) -> int:

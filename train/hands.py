@@ -83,13 +83,14 @@ class Losses:
     """Mean losses of a batch."""
 
     act: Tensor
+    needed: Tensor
     colour: Tensor
     solid: Tensor
 
     @property
     def total(self) -> Tensor:
         """Their weighted sum."""
-        return self.act + 2 * self.colour + 0.3 * self.solid
+        return self.act + self.needed + 2 * self.colour + 0.3 * self.solid
 
 
 def losses(hands: Hands, lesson: Lesson, weight: Tensor | None = None) -> Losses:
@@ -99,9 +100,16 @@ def losses(hands: Hands, lesson: Lesson, weight: Tensor | None = None) -> Losses
         weight: `[B]` of ticks, for when things happen; 1 if missing.
     """
     seen = hands.see(lesson.grasp())
-    act = F.binary_cross_entropy_with_logits(hands.act(seen), lesson.happened, reduction="none")
+    says, needed = hands.time(seen)
+    act = F.binary_cross_entropy_with_logits(says, lesson.happened, reduction="none")
     counts = lesson.pressed if weight is None else lesson.pressed * (weight * lesson.stands_for)[:, None]
     act = (act * counts).sum() / counts.sum().clamp(min=1)
+    known = lesson.needed.isfinite()
+    slow = (
+        F.smooth_l1_loss(needed[known].log(), lesson.needed[known].log(), beta=0.1)
+        if known.any()
+        else 0 * act
+    )
     colour, solid = [], []
     for kind in (0, 1):
         rows = (lesson.happened[:, kind] > 0).nonzero()[:, 0]
@@ -111,7 +119,7 @@ def losses(hands: Hands, lesson: Lesson, weight: Tensor | None = None) -> Losses
             if not kind:
                 solid.append(wrong)
     zero = act.new_zeros(())
-    return Losses(act, torch.stack(colour or [zero]).mean(), torch.stack(solid or [zero]).mean())
+    return Losses(act, slow, torch.stack(colour or [zero]).mean(), torch.stack(solid or [zero]).mean())
 
 
 def _looks(
@@ -179,8 +187,11 @@ def teach(
 def examine(hands: Hands, lesson: Lesson) -> dict[str, float]:
     """What hands reach on lessons they have not seen; grey levels for colours."""
     seen = hands.see(lesson.grasp())
-    says, pressed = hands.act(seen) > 0, lesson.pressed > 0
-    found: dict[str, float] = {"ticks": len(seen)}
+    says, needed = hands.time(seen)
+    says, pressed = says > 0, lesson.pressed > 0
+    known = lesson.needed.isfinite()
+    off = (needed[known] - lesson.needed[known]).abs()
+    found: dict[str, float] = {"ticks": len(seen), "needed_off_by_two": float((off > 2.5).float().mean())}
     for kind, name in enumerate(("broke", "placed")):
         true, said = lesson.happened[:, kind] > 0, says[:, kind] & pressed[:, kind]
         right, ticks = (said & true).sum(), lesson.stands_for

@@ -133,9 +133,13 @@ class Hands(nn.Module):
 
     def act(self, seen: Tensor) -> Tensor:
         """Logits `[B, 2]` that a block breaks in this tick, and that one is placed."""
+        return self.time(seen)[0]
+
+    def time(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits as `act` gives them, and the ticks of attack that the block is thought to take `[B]`."""
         needed, late, placed = self.acts(seen).float().unbind(1)
-        held = seen[:, -_TOLD + ACTION_SIZE] * 8
-        return torch.stack([_STEEP * (held - 8 * F.softplus(needed)) + late, placed], 1)
+        held, needed = seen[:, -_TOLD + ACTION_SIZE] * 8, 8 * F.softplus(needed)
+        return torch.stack([_STEEP * (held - needed) + late, placed], 1), needed
 
     def skin(self, seen: Tensor, *, placed: bool) -> Skin:
         """How the block that is placed looks, or the hole where one broke."""
