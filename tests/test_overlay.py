@@ -24,7 +24,7 @@ from worldsim.sim.snapshot import DreamState
 from worldsim.sim.state import WorldState
 from worldsim.sim.world import load_world
 
-CONFIG = OverlayConfig(width=8, arms=4, bars=4)
+CONFIG = OverlayConfig(width=8, arms=4, cells=8)
 
 
 class Painted(Overlay):
@@ -140,7 +140,7 @@ def test_the_game_tells_its_overlay() -> None:
 def test_an_overlay_learns(tmp_path: Path) -> None:
     examples = together(list(islice(play(registry.GAME, 0, width=160, height=96), 48)))
     torch.manual_seed(0)
-    overlay = Overlay(OverlayConfig(width=16, arms=16, bars=8), 160)
+    overlay = Overlay(OverlayConfig(width=16, arms=16, cells=16), 160)
     optimiser = torch.optim.AdamW(overlay.parameters(), lr=5e-3)
     first = float(error(overlay, examples).mean().detach())
     for _ in range(40):

@@ -34,7 +34,7 @@ from .lesson_pool import Pool
 from .tinker import Tinker
 
 OVERLAY_FILE = "overlay.json"
-_RATE, _BATCH, _PART, _POOL = 2e-3, 64, 32, 12_000
+_RATE, _BATCH, _PART, _POOL = 2e-3, 32, 32, 12_000
 _TICKS = 300
 _UNTOLD = 0.2
 _CHANGED = 8.0  # how much more a pixel weighs that was another before

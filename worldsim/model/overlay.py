@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from worldsim.model.hands import STRIP, Items
 from worldsim.signals import SLOTS
@@ -19,6 +20,8 @@ PHASES = 6
 """Ticks of a swing of the arm, as in Minecraft; phase 0 rests."""
 _TOLD = SLOTS + PHASES + 2
 _ARM = 0.38  # of the width, from the right, where the arm may be
+_CELL = 4  # pixels
+_SAME = -3.0  # the logit of a change, at first
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class OverlayConfig:
     """Units of its hidden layers; 0: the world has none."""
     arms: int = 192
     """Pictures that the arm is mixed from."""
-    bars: int = 48
-    """Pictures that changes of the bar are mixed from."""
+    cells: int = 96
+    """Channels of the bar's cells of 4x4 pixels."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,16 @@ class Overlay(nn.Module):
             nn.Linear(width + _TOLD, 2 * width), nn.SiLU(), nn.Linear(2 * width, 2 * width), nn.SiLU()
         )
         self.mix_arm = nn.Linear(2 * width, config.arms)
-        self.mix_bar = nn.Linear(2 * width, config.bars)
         self.arms = nn.Parameter(torch.randn(config.arms, 4, STRIP, self.reach) * 0.05)
-        self.bars = nn.Parameter(torch.randn(config.bars, 4, STRIP, columns) * 0.02)
         self.rest = nn.Parameter(torch.zeros(4, STRIP, self.reach))
-        self.same = nn.Parameter(torch.full((1, STRIP, columns), -3.0))
+        cells = config.cells
+        self.bar = nn.Conv2d(3 * _CELL**2, cells, 3, 1, 1)
+        self.where = nn.Parameter(torch.randn(1, cells, STRIP // _CELL, -(-columns // _CELL)) * 0.1)
+        self.what = nn.Linear(_TOLD, cells)
+        self.change = nn.Sequential(
+            nn.SiLU(), nn.Conv2d(cells, cells, 3, 1, 1), nn.SiLU(), nn.Conv2d(cells, cells, 1), nn.SiLU(),
+            nn.Conv2d(cells, 4 * _CELL**2, 1), nn.PixelShuffle(_CELL),
+        )  # fmt: skip
         self.place = nn.Parameter(torch.zeros(1, STRIP, columns))
 
     @property
@@ -99,14 +107,21 @@ class Overlay(nn.Module):
         """
         hidden = self.hidden(torch.cat([self.items(strip, told[:, :SLOTS]), told], 1))
         arm = torch.einsum("bn,nchw->bchw", self.mix_arm(hidden), self.arms) + self.rest
-        bar = torch.einsum("bn,nchw->bchw", self.mix_bar(hidden), self.bars)
-        changed = (bar[:, 3:] + self.same).sigmoid()
+        bar = self._changes(strip, told)
+        changed = (bar[:, 3:] + _SAME).sigmoid()
         before = (strip + 1) / 2
         return Drawn(
             torch.cat([arm[:, :3].clamp(-0.5, 1.5), arm[:, 3:].sigmoid()], 1),
             before + changed * (bar[:, :3] - before),
             changed,
         )
+
+    def _changes(self, strip: Tensor, told: Tensor) -> Tensor:
+        """Colours and logits of change `[B, 4, 32, W]`, by what a cell shows, where it is and what happens."""
+        spare = -strip.shape[3] % _CELL
+        cells = self.bar(F.pixel_unshuffle(F.pad(strip, (0, spare)), _CELL)) + self.where
+        changes: Tensor = self.change(cells + self.what(told)[:, :, None, None])
+        return changes[..., : strip.shape[3]]
 
     def settled(self, drawn: Drawn, before: Tensor) -> Drawn:
         """The same with changes of the bar either whole or not at all, so that what stays does so to the byte."""
