@@ -22,7 +22,7 @@ from worldsim.model.hands import ATTACK, HOTBAR, LONGEST, USE, Grasp, Hands, Ski
 from worldsim.model.overlay import swung
 from worldsim.model.references import View
 from worldsim.model.retrieval import shrink_depth
-from worldsim.signals import SLOTS
+from worldsim.signals import HANDMADE, PLACE, SLOTS
 from worldsim.sim.state import Grip, KeyFrame, Memory, WorldState
 
 _SURE = 160  # of 255: how far a painted face follows from what was given
@@ -78,6 +78,18 @@ def rested(grip: Grip, action: Tensor) -> Grip:
     since = min(grip.since[0] + 1, LONGEST), min(grip.since[1] + 1, LONGEST)
     arm = swung(grip.arm, bool(action[ATTACK] > 0.5), placed=False)
     return Grip(None, 0, since, keys[-1] if keys else grip.slot, arm=arm, swung=grip.arm > 0)
+
+
+def noted(world: WorldState, signals: Tensor, *, hands: bool) -> Tensor:
+    """Signals `[S]` with what needs no picture: the slot that was chosen and, with `hands`, what they did."""
+    if world.grip.slot >= 0:
+        signals[PLACE["slot"]] = world.grip.slot
+    if hands:
+        wood = 0.0 if world.signals is None else float(world.signals[PLACE["wood"]])
+        done = {"broke": world.grip.broke, "placed": world.grip.placed, "broke_log": wood * world.grip.broke}
+        for name in HANDMADE:
+            signals[PLACE[name]] = float(done[name])
+    return signals
 
 
 def _aimed(pose: Tensor, view: View) -> Aim | None:

@@ -29,10 +29,9 @@ from worldsim.model.sampler import SAMPLERS
 from worldsim.model.surroundings import OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
-from worldsim.signals import PLACE
 from worldsim.sim.dressing import dress, dressed, moves
 from worldsim.sim.exemplars import Exemplars
-from worldsim.sim.handiwork import busy, rested, work
+from worldsim.sim.handiwork import busy, noted, rested, work
 from worldsim.sim.imagination import Imagination, imagine
 from worldsim.sim.network import Backend, Eager, Network, open_network
 from worldsim.sim.recorded import record
@@ -187,7 +186,7 @@ class Simulator:
             replace(
                 w, tick=w.tick + 1, actions=shifted[i].clone(), past=torch.stack([offset[i], w.past[0]]),
                 eye=pose[i].clone(), overlay=None if moves(w, shifted[i, 0]) else w.overlay,
-                signals=None if w.signals is None else self._happened(w, unseen(w, offset[i])),
+                signals=None if w.signals is None else noted(w, unseen(w, offset[i]), hands=self.tells_handiwork),
             )
             if finite[i] else replace(w, failed="the model's numbers are not finite")
             for i, w in enumerate(worlds)
@@ -237,8 +236,10 @@ class Simulator:
         """The overlays that actions `[B, 25]` lead to, and the newest frames with them."""
         if self.model.overlay is None:
             return worlds, sight
-        overlay, usable = self.model.overlay, self.model.usable
-        pairs = [dress(overlay, w, actions[i], row(sight, i).view, usable) for i, w in enumerate(worlds)]
+        pairs = [
+            dress(self.model.overlay, w, actions[i], row(sight, i).view, self.model.usable)
+            for i, w in enumerate(worlds)
+        ]
         if all(new.overlay is old.overlay for (new, _), old in zip(pairs, worlds)):
             return worlds, sight
         views = joined([replace(row(sight, i), view=view) for i, (_, view) in enumerate(pairs)])
@@ -349,7 +350,7 @@ class Simulator:
                     past=torch.stack([offset[i], w.past[0]]),
                     uncertainty=doubt[i],
                     invented=invented[i],
-                    signals=self._happened(w, signals[i].clone()),
+                    signals=noted(w, signals[i].clone(), hands=self.tells_handiwork),
                     eye=None,
                 )
             )
@@ -359,17 +360,6 @@ class Simulator:
     def tells_handiwork(self) -> bool:
         """Whether signals say what hands did, rather than what the picture looks like."""
         return self.model.hands is not None and self.model.heads is not None
-
-    def _happened(self, world: WorldState, signals: Tensor) -> Tensor:
-        """Signals `[S]` that say of blocks what the hands did, if there are hands: the picture only follows them."""
-        if self.tells_handiwork:
-            wood = 0.0 if world.signals is None else float(world.signals[PLACE["wood"]])
-            signals[PLACE["broke"]], signals[PLACE["placed"]] = (
-                float(world.grip.broke),
-                float(world.grip.placed),
-            )
-            signals[PLACE["broke_log"]] = wood * world.grip.broke
-        return signals
 
     def _read(self, prediction: Prediction) -> Tensor:
         with self._autocast():
