@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from worldsim.train.tinker import Tinker
+from worldsim.agents.tinker import Tinker
 
 from worldsim import registry
 from worldsim.model.cells import Aim, aim, cross

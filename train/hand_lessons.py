@@ -19,8 +19,6 @@ from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.warp import warp
 from worldsim.signals import SLOTS
 
-from .tinker import Tinker
-
 FIRST_WORLD = 1_800_000
 """Seeds of the worlds that are played in: above 1,000,000, where training goes, too."""
 _TICKS = 700
@@ -186,7 +184,10 @@ def play(engine: str, seed: int, *, width: int, height: int) -> Iterator[Lesson]
     rng = np.random.default_rng(seed)
     while True:
         game.reset(int(FIRST_WORLD + rng.integers(100_000)))
-        player, pupil = Tinker(int(rng.integers(2**31))), Pupil(rng)
+        player, pupil = (
+            registry.resolve(registry.POLICIES, "tinker", "policy")(int(rng.integers(2**31))),
+            Pupil(rng),
+        )
         now = _look(game)
         for _ in range(_TICKS):
             action = player.act(now["state"])

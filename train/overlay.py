@@ -31,7 +31,6 @@ from worldsim.sim.world import load_world
 from .hand_lessons import FIRST_WORLD, slot_after
 from .hands import check_target, with_part
 from .lesson_pool import Pool
-from .tinker import Tinker
 
 OVERLAY_FILE = "overlay.json"
 _RATE, _BATCH, _PART, _POOL = 2e-3, 32, 32, 12_000
@@ -89,7 +88,7 @@ def play(engine: str, seed: int, *, width: int, height: int) -> Iterator[Example
     rng = np.random.default_rng(seed)
     while True:
         game.reset(int(FIRST_WORLD + rng.integers(100_000)))
-        player, phase = Tinker(int(rng.integers(2**31))), 0
+        player, phase = registry.resolve(registry.POLICIES, "tinker", "policy")(int(rng.integers(2**31))), 0
         frame, state, overlay = game.render(), game.state(), game.overlay()
         for _ in range(_TICKS):
             action = player.act(state)

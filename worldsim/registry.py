@@ -33,6 +33,7 @@ ENGINES: dict[str, str] = {GAME: "worldsim.envs.voxel_engine:VoxelEngine"}
 
 POLICIES: dict[str, str] = {
     "explorer": "worldsim.agents.explorer:Explorer",
+    "tinker": "worldsim.agents.tinker:Tinker",
     "random": "worldsim.agents.uniform:Uniform",
 }
 """Scripted players: `Policy(seed).act(state) -> float32 [25]`."""

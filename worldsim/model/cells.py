@@ -20,11 +20,7 @@ REACH = 5.0
 """Blocks from the eye within which a block is looked for; hands reach 4.5."""
 _NEAR = 0.05
 _WINDOW = 8  # pixels to each side of the crosshair that tell which face is behind it, of 96 rows
-_AGREE, _LEAST, _MOST = (
-    (0.05, 0.04),
-    6,
-    0.6,
-)  # blocks and their share of the depth; pixels; share that has to agree
+_AGREE, _LEAST = (0.18, 0.1), 6  # blocks and share of the depth that a face may be off; pixels that show it
 _TINY = 1e-9
 
 
@@ -88,7 +84,7 @@ def cross(pose: Tensor, cell: Cell, height: int, width: int) -> Crossing:
 
 
 def aim(pose: Tensor, depth: Tensor, known: Tensor) -> Aim | None:
-    """The first block along the crosshair whose face agrees with what is known of the depth around it.
+    """The block along the crosshair's ray whose face agrees best with what is known of the depth around it.
 
     Depth that was dreamt is off by a little, and the crosshair itself hides the pixels that matter: so the
     faces that a ray may meet are held against all pixels near the middle.
@@ -103,6 +99,7 @@ def aim(pose: Tensor, depth: Tensor, known: Tensor) -> Aim | None:
     way = _ways(pose, height, width).view(3, height, width)[:, rows, columns].flatten(1)
     depth, known = depth[rows, columns].flatten(), known[rows, columns].flatten() > 0.5
     near = _nearness(reach).to(depth.device)
+    best: tuple[float, Aim | None] = (1.0, None)
     for cell, axis, distance in _walk(pose):
         low = torch.tensor(cell, dtype=torch.float32, device=pose.device)[:, None] - pose[:3, None]
         ahead = bool(_forward(pose)[axis] > 0)
@@ -112,10 +109,11 @@ def aim(pose: Tensor, depth: Tensor, known: Tensor) -> Aim | None:
         inside = ((point[others] >= 0) & (point[others] <= 1)).all(0) & (plane > _NEAR) & known
         if int(inside.sum()) < _LEAST:
             continue
-        off = (depth - plane).abs() < _AGREE[0] + _AGREE[1] * plane
-        if float((off * near)[inside].sum() / near[inside].sum()) > _MOST:
-            return Aim(cell, 2 * axis + (0 if ahead else 1), distance)
-    return None
+        off = ((depth - plane).abs() / (_AGREE[0] + _AGREE[1] * plane)).clamp(max=2.0)
+        score = float((off * near)[inside].sum() / near[inside].sum())
+        if score < best[0]:
+            best = score, Aim(cell, 2 * axis + (0 if ahead else 1), distance)
+    return best[1]
 
 
 def _walk(pose: Tensor) -> list[tuple[Cell, int, float]]:
