@@ -84,6 +84,10 @@ class Scripted:
                     return f"turn {'right' if bearing > 0 else 'left'} {turn}"
         return self._go(world, luck)
 
+    def roam(self, world: int, state: State, told: NDArray[np.float32], luck: int) -> str:
+        """Straight on, as far as it goes."""
+        return self._go(world, luck)
+
     def collect(self, world: int, state: State, told: NDArray[np.float32], luck: int) -> str:
         """Wander until wood is in reach, and hold the attack key."""
         target = state.get("target")
@@ -108,6 +112,7 @@ RULES: dict[str, tuple[Callable[..., str], tuple[str, ...]]] = {
         Scripted.beacon,
         ("forward sprint jump", "turn left 15", "turn right 15", "turn left 3", "turn right 3"),
     ),
+    "roam": (Scripted.roam, ("forward sprint jump", "turn left 15", "turn right 15")),
     "collect": (Scripted.collect, ("attack", "forward sprint jump", "turn left 3", "turn right 3")),
     "tower": (Scripted.tower, ("jump use", "look down 15")),
     "dry": (Scripted.dry, ("noop", "forward sprint jump", "turn left 15", "turn right 15")),

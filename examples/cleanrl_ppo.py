@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--env", default="worldsim/Voxel-v0", help="worldsim/Voxel-v0 or worldsim/Dream-v0")
     parser.add_argument("--world", help="for the dream: a shipped world's name or a folder")
-    parser.add_argument("--task", default="tower", help="collect, beacon, tower, dry or night")
+    parser.add_argument("--task", default="tower", help="collect, beacon, roam, tower, dry or night")
     parser.add_argument("--limit", type=int, help="ticks an episode may take")
     parser.add_argument("--steps", type=int, default=40_000, help="ticks in all worlds together")
     parser.add_argument("--num-envs", type=int, default=8)

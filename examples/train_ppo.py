@@ -25,7 +25,7 @@ def main() -> None:
     )
     parser.add_argument("--env", default="worldsim/Voxel-v0", help="worldsim/Voxel-v0 or worldsim/Dream-v0")
     parser.add_argument("--world", help="for the dream: a shipped world's name or a folder")
-    parser.add_argument("--task", default="beacon", help="collect, beacon, tower, dry or night")
+    parser.add_argument("--task", default="beacon", help="collect, beacon, roam, tower, dry or night")
     parser.add_argument("--limit", type=int, help="ticks an episode may take")
     parser.add_argument("--episodes", type=int, default=20, help="episodes that agents are judged by")
     parser.add_argument("--out", default="runs/ppo", help="folder of the run")

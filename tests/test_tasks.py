@@ -18,7 +18,7 @@ from worldsim.signals import PLACE, SIGNALS
 from worldsim.sim.env import DreamEnv
 from worldsim.task_env import TaskEnv
 from worldsim.task_vector import TaskVectorEnv, scatter
-from worldsim.tasks import LEAST, TASKS, Beacon, Collect, Dry, Night, Task, Tower
+from worldsim.tasks import LEAST, TASKS, Beacon, Collect, Dry, Night, Roam, Task, Tower
 from worldsim.vector_info import gather
 
 RNG = np.random.default_rng(0)
@@ -65,6 +65,12 @@ def test_the_way_to_the_beacon_pays_once() -> None:
     assert rewards == pytest.approx([0.2, 0.3, -0.2, 0.6 + 1]) and ends == [False, False, False, True]
     turned = task.tell(task.begin(np.zeros((1, 5)), RNG), np.array([[0.0, 2, 0, 90, 0]]))["goal"][0]
     assert turned == pytest.approx([-10, 0], abs=1e-9)  # who has turned right has it to the left
+
+
+def test_roaming_pays_for_new_distance_alone() -> None:
+    poses = [[x, 2.0, 0.0, 0.0, 0.0] for x in (3.0, 1.0, -3.0, 5.0)]
+    rewards, ends = play(Roam(goal=4.5), [{}] * 4, poses)
+    assert rewards == pytest.approx([0.3, 0, 0, 0.2]) and ends == [False, False, False, True]
 
 
 def test_a_tower_is_height_on_blocks_of_ones_own() -> None:

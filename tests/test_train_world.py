@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from worldsim.checkpoint import load_checkpoint
 from worldsim.data.episode import ClipBatch
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import ConfigError, NumericalError, UsageError
+from worldsim.model.hands import HandsConfig
+from worldsim.model.overlay import OverlayConfig
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.world import load_world
 
@@ -217,6 +220,36 @@ def test_a_world_that_goes_on_in_its_game_keeps_its_exemplars(tmp_path: Path) ->
     )  # fmt: skip
     kept, before = load_world(out / "world").exemplars, load_world(first).exemplars
     assert kept is not None and before is not None and np.array_equal(kept.frames, before.frames)
+
+
+HANDY = replace(TINY, hands=HandsConfig(width=8), overlay=OverlayConfig(width=8, arms=4, cells=8))
+
+
+def test_a_world_that_goes_on_in_its_game_keeps_hands_and_overlay(tmp_path: Path) -> None:
+    first = save_tiny_world(tmp_path / "world", config=HANDY)
+    out = main(
+        TrainOptions(
+            recipe="debug", init=str(first), out=str(tmp_path / "run"), steps=1, wandb="disabled",
+            set=("batch=2", "workers=0", "engines=1", "preview_minutes=null"),
+        )
+    )  # fmt: skip
+    before, after = load_world(first).model, load_world(out).model
+    assert before.hands is not None and after.hands is not None and after.overlay is not None
+    assert torch.equal(before.hands.dictionary.half(), after.hands.dictionary.half())
+
+
+@pytest.mark.parametrize(("env", "kept"), [("worldsim/Voxel-v0", True), ("worldsim/Luanti-v0", False)])
+def test_hands_and_overlay_stay_behind_where_another_game_is_learnt(
+    env: str, kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = save_tiny_world(tmp_path / "world", config=HANDY)
+    manifest = SimpleNamespace(meta={"env": env})
+    monkeypatch.setattr(EpisodeStore, "__init__", lambda self, folder: None)
+    monkeypatch.setattr(EpisodeStore, "__len__", lambda self: 1)
+    monkeypatch.setattr(EpisodeStore, "manifest", lambda self, episode: manifest)
+    options = TrainOptions(recipe="cpu", init=str(first), data=str(tmp_path))
+    model = program._model(program._recipe(options), options)
+    assert (model.hands is not None, model.overlay is not None) == (kept, kept)
 
 
 def test_a_world_to_start_from_brings_its_architecture(tmp_path: Path) -> None:

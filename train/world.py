@@ -29,7 +29,10 @@ from worldsim.config import from_json, to_json, with_overrides
 from worldsim.data.dataset import ClipDataset
 from worldsim.data.episode import ClipBatch
 from worldsim.data.live import LiveSource
+from worldsim.data.storage import EpisodeStore
 from worldsim.errors import ConfigError, DatasetError, UsageError
+from worldsim.model.hands import HandsConfig
+from worldsim.model.overlay import OverlayConfig
 from worldsim.model.world_model import WorldModel, WorldModelConfig
 from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars, load_exemplars
 from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds, load_seeds
@@ -255,7 +258,7 @@ class Run:
     def _home(self) -> Path | None:
         """The world that this one goes on from in the game that it is of: what lies beside its weights is kept."""
         o = self.options
-        return find_world(o.init) if o.init and o.data is None and o.live in (None, registry.GAME) else None
+        return find_world(o.init) if o.init and o.data is None and _same_game(o) else None
 
     def _played(self) -> tuple[str, str]:
         """The game that is learnt from, and its player."""
@@ -313,7 +316,8 @@ def _recipe(options: TrainOptions) -> Recipe:
     recipe: Recipe = registry.resolve(registry.RECIPES, options.recipe, "recipe")()
     if options.init:
         config = load_checkpoint(find_world(options.init)).config
-        recipe = _grown_from(recipe, from_json(WorldModelConfig, config, f"--init {options.init}"))
+        grown = from_json(WorldModelConfig, config, f"--init {options.init}")
+        recipe = _grown_from(recipe, grown, same_game=_same_game(options))
     recipe = with_overrides(recipe, list(options.set))
     if recipe.only == "heads" and not recipe.model.heads.width:
         recipe = replace(recipe, model=replace(recipe.model, heads=HEADS))
@@ -325,12 +329,25 @@ def _recipe(options: TrainOptions) -> Recipe:
     return recipe
 
 
-def _grown_from(recipe: Recipe, model: WorldModelConfig) -> Recipe:
-    """The recipe with the architecture of the world it starts from; how frames are brought along is none of that."""
+def _grown_from(recipe: Recipe, model: WorldModelConfig, *, same_game: bool) -> Recipe:
+    """The recipe with the architecture of the world it starts from; how frames are brought along is none of that.
+
+    Another game has other items and another hotbar: hands and overlay stay behind.
+    """
+    if not same_game:
+        model = replace(model, hands=HandsConfig(), overlay=OverlayConfig())
     asked = recipe.model.denoiser.compensation
     if asked != "full":
         model = replace(model, denoiser=replace(model.denoiser, compensation=asked))
     return replace(recipe, model=model)
+
+
+def _same_game(options: TrainOptions) -> bool:
+    """Whether it learns from the game that shipped worlds are of, or from dreams of it."""
+    if options.data is None:
+        return options.live in (None, registry.GAME)
+    store = EpisodeStore(options.data)
+    return len(store) > 0 and store.manifest(0).meta.get("env") in (registry.GAME, registry.DREAM)
 
 
 def _device(name: str) -> torch.device:
@@ -381,7 +398,8 @@ def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
     if options.init:
         tensors = load_checkpoint(find_world(options.init)).tensors
         added = {name: t for name, t in model.state_dict().items() if name.startswith(_ADDED)}
-        load_into(model, {**added, **tensors})
+        left = () if _same_game(options) else ("hands.", "overlay.")
+        load_into(model, {**added, **{name: t for name, t in tensors.items() if not name.startswith(left)}})
         return model
     d = recipe.model.denoiser
     if options.data is None:

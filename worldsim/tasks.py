@@ -125,6 +125,33 @@ class Beacon:
 
 
 @dataclass(frozen=True)
+class Roam:
+    """A tenth of a point for each block farther from the start than ever before; done at `goal` blocks."""
+
+    name: ClassVar[str] = "roam"
+    text: ClassVar[str] = "Roam: get as far from where you began as you can."
+    needs: ClassVar[tuple[str, ...]] = ("dead",)
+    options: ClassVar[dict[str, Any]] = {}
+    goal: float = 60.0
+    limit: int = 400
+
+    def begin(self, pose: Floats, rng: np.random.Generator) -> Floats:
+        """x and z of the start, and the farthest so far."""
+        return np.stack([pose[:, 0], pose[:, 2], np.zeros(len(pose))], 1)
+
+    def judge(self, memory: Floats, signals: Floats, pose: Floats) -> tuple[Floats, Floats, Bools]:
+        """Only a new distance pays."""
+        away = np.linalg.norm(memory[:, :2] - pose[:, [0, 2]], axis=1)
+        farthest = np.maximum(memory[:, 2], away)
+        reward = (farthest - memory[:, 2]) / 10
+        return np.concatenate([memory[:, :2], farthest[:, None]], 1), reward, farthest > self.goal
+
+    def tell(self, memory: Floats, pose: Floats) -> Told:
+        """Nothing that can't be seen."""
+        return {}
+
+
+@dataclass(frozen=True)
 class Tower:
     """One point a block of height gained on blocks of one's own; done at `goal`.
 
@@ -217,7 +244,7 @@ class Night:
         return {}
 
 
-TASKS: dict[str, type[Any]] = {task.name: task for task in (Collect, Beacon, Tower, Dry, Night)}
+TASKS: dict[str, type[Any]] = {task.name: task for task in (Collect, Beacon, Roam, Tower, Dry, Night)}
 
 
 def find_task(task: str | Task) -> Task:

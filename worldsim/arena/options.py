@@ -18,7 +18,7 @@ class TrainOptions:
     env: str = GAME
     """Where it plays: worldsim/Voxel-v0 or worldsim/Dream-v0."""
     task: str = "beacon"
-    """What for: collect, beacon, tower, dry or night."""
+    """What for: collect, beacon, roam, tower, dry or night."""
     steps: int | None = None
     """Decisions to learn from in all (ppo), or optimiser steps (bc); default: 100,000, or those of the run resumed."""
     out: str = "runs/agent"

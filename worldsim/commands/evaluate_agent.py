@@ -24,7 +24,7 @@ class EvaluateAgentOptions:
     env: str | None = None
     """worldsim/Voxel-v0 or worldsim/Dream-v0; default: where it learnt, or the game."""
     task: str | None = None
-    """collect, beacon, tower, dry or night; default: what it learnt, or beacon."""
+    """collect, beacon, roam, tower, dry or night; default: what it learnt, or beacon."""
     episodes: int = 20
     """How many."""
     seed: int = 0
