@@ -30,6 +30,11 @@ class Pool(Generic[T]):
         self._eventful[index] = eventful
         self.count += len(index)
 
+    def held(self) -> T:
+        """All of it as one batch."""
+        kept: T = self._kind(**{name: part[: self.count] for name, part in self.kept.items()})
+        return kept
+
     def draw(self, count: int, generator: torch.Generator) -> tuple[T, Tensor]:
         """A batch of `count`, and what each weighs `[count]` so that sums are as if all had been drawn alike."""
         held = min(self.count, self.size)

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from tqdm import tqdm
 
@@ -25,7 +26,8 @@ from worldsim import registry
 from worldsim.atomic import write_file
 from worldsim.errors import NumericalError, UsageError
 from worldsim.model.hands import ATTACK, STRIP
-from worldsim.model.overlay import Overlay, OverlayConfig, swung, tell
+from worldsim.model.overlay import PHASES, Overlay, OverlayConfig, swung, tell
+from worldsim.signals import SLOTS
 from worldsim.sim.world import load_world
 
 from .hand_lessons import FIRST_WORLD, slot_after
@@ -36,7 +38,8 @@ OVERLAY_FILE = "overlay.json"
 _RATE, _BATCH, _PART, _POOL = 2e-3, 32, 32, 12_000
 _TICKS = 300
 _UNTOLD = 0.2
-_CHANGED = 8.0  # how much more a pixel weighs that was another before
+_FIRST = 640  # examples that tell where the bar is
+_MOVED = 0.2  # share of ticks of a swing
 _EXAM_SEED = 2**41
 
 
@@ -127,10 +130,36 @@ class Examples(IterableDataset[Example]):
         return play(self.engine, seed, width=self.width, height=self.height)
 
 
+def bar_of(examples: Example) -> Tensor:
+    """`[1, 32, W]`, 1 where the overlay is always opaque, and stays as it is while the arm swings."""
+    opaque = (examples.before[:, 3] == 255).all(0)
+    swings = examples.told[:, SLOTS + 1 : SLOTS + PHASES].any(1) & ~examples.told[:, -2:].any(1)
+    moved = (examples.before[swings] != examples.after[swings]).any(1).float().mean(0)
+    return (opaque & (moved < _MOVED)).float()[None]
+
+
+def loss_of(overlay: Overlay, example: Example) -> Tensor:
+    """What is wrong with the arm's layer, with where the bar changes, and with its colours there."""
+    drawn = overlay(example.strip.float() / 127.5 - 1, example.told)
+    bar, after = overlay.fixed, example.after.float() / 255
+    differs = (example.before != example.after).any(1, keepdim=True).float()
+    true, beside = after[..., -overlay.reach :], 1 - bar[..., -overlay.reach :]
+    opacity = (drawn.arm[:, 3:] - true[:, 3:]).abs()
+    colours = ((drawn.arm[:, :3] - true[:, :3]).abs() * true[:, 3:]).mean(1, keepdim=True)
+    arm = ((opacity + 2 * colours) * beside).sum() / (len(after) * beside.sum()).clamp(min=1)
+    gate = F.binary_cross_entropy(drawn.changed.clamp(1e-4, 1 - 1e-4), differs, reduction="none")
+    where = (gate * bar).sum() / (len(after) * bar.sum()).clamp(min=1)
+    changed = differs * bar
+    off = ((drawn.bar - after[:, :3]).abs().mean(1, keepdim=True) * changed).sum() / changed.sum().clamp(
+        min=1
+    )
+    return arm + 4 * where + off
+
+
 def error(overlay: Overlay, example: Example) -> Tensor:
     """How far each pixel of the overlay is off after the tick `[B, 32, W]`: colours by their opacity, and opacity."""
-    drawn = overlay.flat(overlay(example.strip.float() / 127.5 - 1, example.told))
-    return _off(drawn, example.after.float() / 255)
+    strip = example.strip.float() / 127.5 - 1
+    return _off(overlay.after(overlay(strip, example.told), strip), example.after.float() / 255)
 
 
 def _off(drawn: Tensor, true: Tensor) -> Tensor:
@@ -154,16 +183,20 @@ def teach(
     with tqdm(desc="overlay", unit=" steps", disable=None) as shown:
         for batch in source:
             pool.add(batch, (batch.before != batch.after).flatten(1).any(1))
+            if pool.count < _FIRST and not overlay.fixed.any():
+                continue
+            if not overlay.fixed.any():
+                overlay.fixed.copy_(bar_of(pool.held()))
             for _ in range(reuse):
                 share = max((time.monotonic() - begin) / 60 / minutes, done / steps if steps else 0.0)
                 if share >= 1:
+                    average.module.fixed.copy_(overlay.fixed)  # buffers are not averaged
                     overlay.load_state_dict(average.module.state_dict())
                     return done
                 for group in optimiser.param_groups:
                     group["lr"] = _RATE * min(1.0, (done + 1) / 100) * min(1.0, 2.5 * (1 - share) + 0.01)
                 drawn, _ = pool.draw(_BATCH, generator)
-                changed = (drawn.before != drawn.after).any(1).float()
-                loss = (error(overlay, drawn) * (1 + _CHANGED * changed)).mean()
+                loss = loss_of(overlay, drawn)
                 if not bool(loss.isfinite()):
                     raise NumericalError(f"overlay: the loss is {float(loss.detach())} after {done} steps")
                 optimiser.zero_grad()

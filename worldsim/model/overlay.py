@@ -7,13 +7,13 @@ with what it holds is drawn anew from what the bar says is in the chosen slot, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.model.hands import STRIP, Items
+from worldsim.model.hands import STRIP
 from worldsim.signals import SLOTS
 
 PHASES = 6
@@ -21,7 +21,7 @@ PHASES = 6
 _TOLD = SLOTS + PHASES + 2
 _ARM = 0.38  # of the width, from the right, where the arm may be
 _CELL = 4  # pixels
-_SAME = -3.0  # the logit of a change, at first
+_GLANCES = 2
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Drawn:
     arm: Tensor
     """`[B, 4, 32, A]` colours and opacity, at the right edge."""
     bar: Tensor
-    """`[B, 3, 32, W]` colours of the bar after the tick."""
+    """`[B, 3, 32, W]` colours of the bar where it changes."""
     changed: Tensor
-    """`[B, 1, 32, W]` how far they differ from those before."""
+    """`[B, 1, 32, W]` chance that it does."""
 
 
 def tell(slot: int, phase: int, broke: bool, placed: bool) -> Tensor:
@@ -70,33 +70,34 @@ class Overlay(nn.Module):
 
     Args:
         columns: width of the frames.
+
+    `fixed` `[1, 32, W]` is 1 where the bar is, over whatever the arm does; it is learnt first.
     """
+
+    fixed: Tensor
 
     def __init__(self, config: OverlayConfig, columns: int) -> None:
         super().__init__()
-        self.config, width = config, config.width
+        self.config, width, cells = config, config.width, config.cells
         self.columns, self.reach = columns, round(_ARM * columns)
-        self.items = Items(width)
-        self.hidden = nn.Sequential(
-            nn.Linear(width + _TOLD, 2 * width), nn.SiLU(), nn.Linear(2 * width, 2 * width), nn.SiLU()
-        )
-        self.mix_arm = nn.Linear(2 * width, config.arms)
-        self.arms = nn.Parameter(torch.randn(config.arms, 4, STRIP, self.reach) * 0.05)
-        self.rest = nn.Parameter(torch.zeros(4, STRIP, self.reach))
-        cells = config.cells
-        self.bar = nn.Conv2d(3 * _CELL**2, cells, 3, 1, 1)
-        self.where = nn.Parameter(torch.randn(1, cells, STRIP // _CELL, -(-columns // _CELL)) * 0.1)
+        size = (STRIP // _CELL, -(-columns // _CELL))
+        self.read = nn.Conv2d(3 * _CELL**2, cells, 3, 1, 1)
+        self.where = nn.Parameter(torch.randn(1, cells, *size) * 0.1)
         self.what = nn.Linear(_TOLD, cells)
         self.change = nn.Sequential(
             nn.SiLU(), nn.Conv2d(cells, cells, 3, 1, 1), nn.SiLU(), nn.Conv2d(cells, cells, 1), nn.SiLU(),
             nn.Conv2d(cells, 4 * _CELL**2, 1), nn.PixelShuffle(_CELL),
         )  # fmt: skip
-        self.place = nn.Parameter(torch.zeros(1, STRIP, columns))
-
-    @property
-    def opacity(self) -> Tensor:
-        """`[1, 32, W]` in [0, 1]: where the bar is, always."""
-        return self.place.sigmoid()
+        self.icon = nn.Conv2d(3 * _CELL**2, 2 * cells, 3, 1, 1)
+        self.places = nn.Parameter(torch.zeros(SLOTS, _GLANCES, size[0] * size[1]))
+        self.glance = nn.Conv2d(2 * cells, _GLANCES, 1)
+        self.hold = nn.Sequential(
+            nn.Linear(2 * cells * _GLANCES + _TOLD, 2 * width), nn.SiLU(), nn.Linear(2 * width, 2 * width), nn.SiLU(),
+            nn.Linear(2 * width, config.arms),
+        )  # fmt: skip
+        self.arms = nn.Parameter(torch.randn(config.arms, 4, STRIP, self.reach) * 0.05)
+        self.rest = nn.Parameter(torch.zeros(4, STRIP, self.reach))
+        self.register_buffer("fixed", torch.zeros(1, STRIP, columns))
 
     def forward(self, strip: Tensor, told: Tensor) -> Drawn:
         """The overlay after a tick.
@@ -105,36 +106,40 @@ class Overlay(nn.Module):
             strip: `[B, 3, 32, W]` the lower edge of the frame before it, in [-1, 1].
             told: `[B, n]` of `tell`.
         """
-        hidden = self.hidden(torch.cat([self.items(strip, told[:, :SLOTS]), told], 1))
-        arm = torch.einsum("bn,nchw->bchw", self.mix_arm(hidden), self.arms) + self.rest
-        bar = self._changes(strip, told)
-        changed = (bar[:, 3:] + _SAME).sigmoid()
-        before = (strip + 1) / 2
+        spare = -strip.shape[3] % _CELL
+        cells = F.pixel_unshuffle(F.pad(strip, (0, spare)), _CELL)
+        arm = torch.einsum("bn,nchw->bchw", self._held(cells, told), self.arms) + self.rest
+        bar = self.change(self.read(cells) + self.where + self.what(told)[:, :, None, None])
+        bar = bar[..., : strip.shape[3]]
         return Drawn(
             torch.cat([arm[:, :3].clamp(-0.5, 1.5), arm[:, 3:].sigmoid()], 1),
-            before + changed * (bar[:, :3] - before),
-            changed,
+            bar[:, :3],
+            bar[:, 3:].sigmoid(),
         )
 
-    def _changes(self, strip: Tensor, told: Tensor) -> Tensor:
-        """Colours and logits of change `[B, 4, 32, W]`, by what a cell shows, where it is and what happens."""
-        spare = -strip.shape[3] % _CELL
-        cells = self.bar(F.pixel_unshuffle(F.pad(strip, (0, spare)), _CELL)) + self.where
-        changes: Tensor = self.change(cells + self.what(told)[:, :, None, None])
-        return changes[..., : strip.shape[3]]
+    def _held(self, cells: Tensor, told: Tensor) -> Tensor:
+        """How the arm's pictures are mixed `[B, arms]`: it holds what the chosen slot of the bar shows.
 
-    def settled(self, drawn: Drawn, before: Tensor) -> Drawn:
-        """The same with changes of the bar either whole or not at all, so that what stays does so to the byte."""
-        gone = drawn.changed > 0.5
-        new = before + (drawn.bar - before) / drawn.changed.clamp(min=0.5)
-        return replace(drawn, bar=torch.where(gone, new, before))
+        Where a slot's picture is, is learnt for each slot; while none is known to be chosen, by its looks alone.
+        """
+        icons = F.silu(self.icon(cells))
+        looks = self.glance(icons).flatten(2)
+        weight = (looks + torch.einsum("bs,sgp->bgp", told[:, :SLOTS], self.places)).softmax(2)
+        seen = torch.einsum("bgp,bcp->bgc", weight, icons.flatten(2)).flatten(1)
+        mixed: Tensor = self.hold(torch.cat([seen, told], 1))
+        return mixed
 
-    def flat(self, drawn: Drawn) -> Tensor:
-        """Both layers in one `[B, 4, 32, W]`: colours in about [0, 1] and opacity; the bar is on top."""
-        batch = len(drawn.bar)
-        arm = torch.cat([drawn.arm.new_zeros(batch, 4, STRIP, self.columns - self.reach), drawn.arm], 3)
-        top = self.opacity.expand(batch, -1, -1, -1)
-        under = arm[:, 3:] * (1 - top)
-        opacity = top + under
-        colours = (drawn.bar * top + arm[:, :3] * under) / opacity.clamp(min=1e-3)
-        return torch.cat([colours, opacity], 1)
+    def after(self, drawn: Drawn, strip: Tensor) -> Tensor:
+        """Both layers in one `[B, 4, 32, W]`: colours in [0, 1] and opacity; the bar is on top.
+
+        What stays of the bar does so to the byte.
+
+        Args:
+            strip: as for `forward`.
+        """
+        batch = len(strip)
+        bar = torch.where(drawn.changed > 0.5, drawn.bar.clamp(0, 1), (strip + 1) / 2)
+        arm = torch.cat(
+            [drawn.arm.new_zeros(batch, 4, STRIP, self.columns - self.reach), drawn.arm.clamp(0, 1)], 3
+        )
+        return torch.where(self.fixed > 0.5, torch.cat([bar, torch.ones_like(bar[:, :1])], 1), arm)

@@ -40,8 +40,8 @@ def dress(
         return world, view
     told = tell(grip.slot, grip.arm, grip.broke, grip.placed)[None].to(view.newest.device)
     strip = strip_of(view.newest)
-    drawn = overlay.flat(overlay.settled(overlay(strip, told), (strip + 1) / 2))[0]
-    after = (drawn.clamp(0, 1) * 255).round().to(torch.uint8)
+    drawn = overlay.after(overlay(strip, told), strip)[0]
+    after = (drawn * 255).round().to(torch.uint8)
     shown = _shown(after, view, usable)
     frames = torch.cat([shown[:, None], view.frames[:, 1:]], 1)
     return replace(world, overlay=after), replace(view, newest=shown, frames=frames)
