@@ -31,10 +31,10 @@ FIRST_SEED, SKIPPED, EVERY = 600, 42, 3
 _CONTACT = SIGNALS.index("contact")
 
 
-def play(worlds: int, ticks: int, *, width: int, height: int) -> ClipBatch:
-    """What the explorer does in `worlds` evaluation worlds."""
+def play(worlds: int, ticks: int, *, width: int, height: int, policy: str = "explorer") -> ClipBatch:
+    """What a scripted player does in `worlds` evaluation worlds."""
     game = registry.resolve(registry.ENGINES, "worldsim/Voxel-v0", "engine")(width=width, height=height)
-    player = registry.resolve(registry.POLICIES, "explorer", "policy")(0)
+    player = registry.resolve(registry.POLICIES, policy, "policy")(0)
     rows = []
     for seed in range(FIRST_SEED, FIRST_SEED + worlds):
         game.reset(seed)
@@ -97,11 +97,14 @@ def main() -> None:
     parser.add_argument("--world", default="voxel", help="a shipped world's name or a folder")
     parser.add_argument("--worlds", type=int, default=24, help="game worlds")
     parser.add_argument("--ticks", type=int, default=160, help="ticks in each, above 42")
+    parser.add_argument(
+        "--policy", default="explorer", help="scripted player: explorer, or tinker, who digs and builds"
+    )
     parser.add_argument("--out", type=Path, help="JSON file to write")
     options = parser.parse_args()
     world = load_world(options.world)
     d = world.model.config.denoiser
-    batch = play(options.worlds, options.ticks, width=d.width, height=d.height)
+    batch = play(options.worlds, options.ticks, width=d.width, height=d.height, policy=options.policy)
     rows = table(*ask(world.model.eval(), ClipTensors(batch, torch.device("cpu"))))
     print(f"{'ticks':>18} {'number':>7} {'error':>8} {'p90':>8}   (blocks)")
     for name, row in rows.items():
