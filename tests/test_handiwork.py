@@ -31,7 +31,7 @@ class Sure(Hands):
 
     def act(self, seen: Tensor) -> Tensor:
         held = seen[:, -50 + ACTION_SIZE] * 8
-        return torch.stack([held - AFTER + 0.5, torch.ones_like(held)], 1)
+        return torch.stack([9 * (held - AFTER + 0.5), torch.ones_like(held)], 1)
 
     def skin(self, seen: Tensor, *, placed: bool) -> Skin:
         textures = torch.tensor([1.0, -1.0, -1.0])[None, None, :, None, None].expand(1, 3, 3, 16, 16)

@@ -187,8 +187,8 @@ def teach(
 def examine(hands: Hands, lesson: Lesson) -> dict[str, float]:
     """What hands reach on lessons they have not seen; grey levels for colours."""
     seen = hands.see(lesson.grasp())
-    says, needed = hands.time(seen)
-    says, pressed = says > 0, lesson.pressed > 0
+    _, needed = hands.time(seen)
+    says, pressed = hands.decide(seen), lesson.pressed > 0
     known = lesson.needed.isfinite()
     off = (needed[known] - lesson.needed[known]).abs()
     found: dict[str, float] = {"ticks": len(seen), "needed_off_by_two": float((off > 2.5).float().mean())}

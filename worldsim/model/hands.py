@@ -27,6 +27,9 @@ LONGEST = 20
 """Ticks since the last break or placement beyond which it does not matter."""
 ATTACK, USE, HOTBAR = INDEX["attack"], INDEX["use"], INDEX["hotbar.1"]
 _TOLD = ACTION_SIZE + 4 + 2 * 3 + SLOTS + FACES
+_EAGER = (
+    2.0  # of a break's log-odds: a player who let go in time finds the block gone; a tick early hurts nobody
+)
 _STEEP = 4.0  # of the chance of breaking in the ticks held: what breaks after n ticks does not after n - 1
 
 
@@ -134,6 +137,10 @@ class Hands(nn.Module):
     def act(self, seen: Tensor) -> Tensor:
         """Logits `[B, 2]` that a block breaks in this tick, and that one is placed."""
         return self.time(seen)[0]
+
+    def decide(self, seen: Tensor) -> Tensor:
+        """Bool `[B, 2]`: whether a block breaks in this tick, and whether one is placed."""
+        return self.act(seen) > torch.tensor([-_EAGER, 0.0], device=seen.device)
 
     def time(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Logits as `act` gives them, and the ticks of attack that the block is thought to take `[B]`."""

@@ -54,7 +54,7 @@ def work(
     device = view.newest.device
     crop, strip = crop_of(view.warped[:, 0]), strip_of(view.newest)
     seen = hands.see(Grasp(crop, strip, told[None].to(device)))
-    broke, placed = ((hands.act(seen)[0] > 0).cpu() & torch.tensor([attack, use])).tolist()
+    broke, placed = (hands.decide(seen)[0].cpu() & torch.tensor([attack, use])).tolist()
     if attack and not (broke or placed):
         grip = replace(grip, aim=found, held=held)
     if broke or placed:
