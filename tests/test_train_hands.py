@@ -17,6 +17,7 @@ from worldsim.train.lesson_pool import Pool
 from worldsim import registry
 from worldsim.checkpoint import world_hash
 from worldsim.cli import main
+from worldsim.errors import UsageError
 from worldsim.model.hands import Hands, HandsConfig
 from worldsim.sim.world import load_world
 
@@ -106,5 +107,5 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     home = save_tiny_world(tmp_path / "tiny")
     (tmp_path / "o").mkdir()
     (tmp_path / "o" / "mine.txt").write_text("x")
-    with pytest.raises(program.UsageError, match="holds something"):
+    with pytest.raises(UsageError, match="holds something"):
         program.main(TrainOptions(world=str(home), out=str(tmp_path / "o"), workers=0))

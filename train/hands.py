@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,16 +23,13 @@ from tqdm import tqdm
 
 from worldsim import registry
 from worldsim.atomic import write_file
-from worldsim.checkpoint import load_checkpoint, save_checkpoint
-from worldsim.config import to_json
-from worldsim.errors import NumericalError, UsageError
-from worldsim.locate import find_world
+from worldsim.errors import NumericalError
 from worldsim.model.hands import Hands, HandsConfig
-from worldsim.model.world_model import WorldModel
 from worldsim.sim.world import load_world
 
 from .hand_lessons import Lesson, play, together
 from .lesson_pool import Pool
+from .parts import check_target, with_part
 
 HANDS_FILE = "hands.json"
 _RATE, _BATCH, _PART, _POOL = 1.5e-3, 64, 16, 16_000
@@ -218,31 +213,6 @@ def _plain(lesson: Lesson, rows: Tensor) -> Tensor:
 def exam(engine: str, *, count: int, width: int, height: int) -> Lesson:
     """Lessons of worlds that nobody learns from, always the same."""
     return together(list(islice(play(engine, _EXAM_SEED, width=width, height=height), count)))
-
-
-def check_target(options: Any, above_nothing: Sequence[str]) -> tuple[Path, Path]:
-    """The world's folder and the one to write, which holds nothing yet; nothing was done if either is wrong."""
-    for name in above_nothing:
-        if (value := getattr(options, name)) is not None and not value > 0:
-            raise UsageError(f"{name}: got {value}, expected more than 0")
-    home, out = find_world(options.world), Path(options.out)
-    registry.resolve(registry.ENGINES, options.env, "engine")
-    if out.exists() and any(out.iterdir()):
-        raise UsageError(f"--out: {out} holds something already; choose another folder")
-    return home, out
-
-
-def with_part(world: Path, out: Path, name: str, part: nn.Module) -> None:
-    """Write a copy of a world's folder with this part, "hands" or "overlay", in place of its own."""
-    model = load_world(world).model
-    config = replace(model.config, **{name: part.config})
-    taught = WorldModel(config)
-    others = {k: v for k, v in model.state_dict().items() if not k.startswith(f"{name}.")}
-    taught.load_state_dict({**others, **{f"{name}.{k}": v for k, v in part.state_dict().items()}})
-    info = load_checkpoint(world).info
-    save_checkpoint(out, taught.state_dict(), to_json(config), info=info, dtype=torch.float16)
-    for path in world.glob("*.npz"):
-        shutil.copy(path, out)
 
 
 def main(options: TrainOptions) -> Path:

@@ -31,8 +31,8 @@ from worldsim.signals import SLOTS
 from worldsim.sim.world import load_world
 
 from .hand_lessons import FIRST_WORLD, slot_after
-from .hands import check_target, with_part
 from .lesson_pool import Pool
+from .parts import check_target, with_part
 
 OVERLAY_FILE = "overlay.json"
 _RATE, _BATCH, _PART, _POOL = 2e-3, 32, 32, 12_000
