@@ -182,7 +182,10 @@ def teach(
     pool = Pool[Example](_POOL)
     with tqdm(desc="overlay", unit=" steps", disable=None) as shown:
         for batch in source:
-            pool.add(batch, (batch.before != batch.after).flatten(1).any(1))
+            differs = (batch.before != batch.after).any(1) & (
+                overlay.fixed[0] > 0 if overlay.fixed.any() else True
+            )
+            pool.add(batch, differs.flatten(1).any(1))
             if pool.count < _FIRST and not overlay.fixed.any():
                 continue
             if not overlay.fixed.any():

@@ -84,6 +84,7 @@ class Overlay(nn.Module):
         self.read = nn.Conv2d(3 * _CELL**2, cells, 3, 1, 1)
         self.where = nn.Parameter(torch.randn(1, cells, *size) * 0.1)
         self.what = nn.Linear(_TOLD, cells)
+        self.chosen = nn.Parameter(torch.zeros(SLOTS, cells, *size))
         self.change = nn.Sequential(
             nn.SiLU(), nn.Conv2d(cells, cells, 3, 1, 1), nn.SiLU(), nn.Conv2d(cells, cells, 1), nn.SiLU(),
             nn.Conv2d(cells, 4 * _CELL**2, 1), nn.PixelShuffle(_CELL),
@@ -109,7 +110,8 @@ class Overlay(nn.Module):
         spare = -strip.shape[3] % _CELL
         cells = F.pixel_unshuffle(F.pad(strip, (0, spare)), _CELL)
         arm = torch.einsum("bn,nchw->bchw", self._held(cells, told), self.arms) + self.rest
-        bar = self.change(self.read(cells) + self.where + self.what(told)[:, :, None, None])
+        chosen = torch.einsum("bs,schw->bchw", told[:, :SLOTS], self.chosen)
+        bar = self.change(self.read(cells) + self.where + chosen + self.what(told)[:, :, None, None])
         bar = bar[..., : strip.shape[3]]
         return Drawn(
             torch.cat([arm[:, :3].clamp(-0.5, 1.5), arm[:, 3:].sigmoid()], 1),
