@@ -7,7 +7,7 @@ import torch
 from worldsim.agents.tinker import Tinker
 
 from worldsim import registry
-from worldsim.model.cells import Aim, aim, cross
+from worldsim.model.cells import Aim, aim, cross, window_of
 
 H, W = 48, 64
 
@@ -37,6 +37,23 @@ def test_places_on_upright_faces_count_downward() -> None:
 def test_from_inside_a_cell_it_is_entered_behind() -> None:
     ray = cross(pose(0.5, 0.5, 0.5, 0.0, 0.0), (0, 0, 0), H, W)
     assert ray.hit.all() and (ray.enter < 0).all() and (ray.leave > 0).all()
+
+
+def test_a_window_holds_all_of_a_cell_and_little_more() -> None:
+    for here in (
+        pose(0.5, 0.5, -3.0, 0.0, 0.0),
+        pose(2.3, 2.1, -2.0, 31.0, 22.0),
+        pose(0.5, 0.5, -0.2, 0.0, 0.0),
+    ):
+        window = window_of(here, (0, 0, 0), H, W)
+        assert window is not None
+        whole, part = cross(here, (0, 0, 0), H, W), cross(here, (0, 0, 0), H, W, window)
+        assert int(whole.hit.sum()) == int(part.hit.sum()) > 20
+        assert torch.equal(whole.enter[window], part.enter) and torch.equal(
+            whole.leave_face[window], part.leave_face
+        )
+    assert window_of(pose(0.5, 0.5, -3.0, 180.0, 0.0), (0, 0, 0), H, W) is None, "behind"
+    assert window_of(pose(0.5, 0.5, -3.0, 65.0, 0.0), (0, 0, 0), H, W) is None, "beside"
 
 
 def test_the_cell_before_a_face_is_its_neighbour() -> None:

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.errors import UsageError
+from worldsim.model.cells import window_of
 from worldsim.model.hands import Grasp, Hands, HandsConfig, Skin, crop_of, strip_of
 from worldsim.model.world_model import WorldModel
 from worldsim.signals import PLACE
+from worldsim.sim.handiwork import _draw_compiled, draw_torch
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.snapshot import DreamState
-from worldsim.sim.state import Grip, WorldState
+from worldsim.sim.state import Grip, KeyFrame, WorldState
 
 RED = (255, 0, 0)
 AFTER = 3
@@ -118,6 +120,31 @@ def test_behind_a_broken_block_there_is_rock_or_nobody_knows() -> None:
         assert float(given.depth[H // 2, W // 2]) == pytest.approx(far, abs=0.02), kind
         assert float(given.depth[2, 2]) == 2.0
         assert (given.frame[H // 2, W // 2] == torch.tensor(RED, dtype=torch.uint8)).all()
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_compiled_edits_are_those_in_torch(placed: bool) -> None:
+    rng = torch.Generator().manual_seed(0)
+    usable = torch.rand(H, W, generator=rng) > 0.1
+    light, solid = torch.rand(1, 6, generator=rng) + 0.5, torch.rand(1, 6, generator=rng)
+    skin = Skin(torch.rand(1, 3, 3, 16, 16, generator=rng) * 2 - 1, light, solid)
+    for yaw, pitch in ((0.0, 0.0), (20.0, 30.0), (-35.0, -20.0)):
+        frame = torch.randint(256, (H, W, 3), dtype=torch.uint8, generator=rng)
+        depth = (torch.rand(H, W, generator=rng) * 3 + 1).half()
+        key = KeyFrame(
+            frame, depth, torch.tensor([0.4, 1.3, -2.0, yaw, pitch]), 0, torch.zeros(H // 2, W // 2)
+        )
+        window = window_of(key.pose, (0, 1, 0), H, W)
+        assert window is not None
+        fast, plain = (
+            draw(key, (0, 1, 0), window, skin, usable, placed) for draw in (_draw_compiled, draw_torch)
+        )
+        same = fast[2].bool() == plain[2].bool()
+        assert float(same.float().mean()) > 0.999 and int(plain[2].sum()) > 10
+        both = fast[2].bool() & plain[2].bool()
+        off = (fast[0][both].float() - plain[0][both].float()).abs().amax(1)
+        assert float((off <= 1).float().mean()) > 0.98, "but for texels at whose border rounding decides"
+        assert float((fast[1].float() - plain[1].float())[both].abs().max()) < 0.01
 
 
 def test_what_was_placed_is_still_there_after_looking_away() -> None:

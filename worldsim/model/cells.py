@@ -6,7 +6,9 @@ top, 4 and 5 low and high z. Rays have depth 1 along the camera's axis, so that 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -18,7 +20,10 @@ FACES = 6
 BOTTOM, TOP = 2, 3
 REACH = 5.0
 """Blocks from the eye within which a block is looked for; hands reach 4.5."""
+FARTHEST = 40.0
+"""Blocks beyond which a cell is not worth looking at."""
 _NEAR = 0.05
+_CORNERS = torch.tensor([[x, y, z] for x in (0.0, 1.0) for y in (0.0, 1.0) for z in (0.0, 1.0)])
 _WINDOW = 8  # pixels to each side of the crosshair that tell which face is behind it, of 96 rows
 _AGREE, _LEAST = (0.18, 0.1), 6  # blocks and share of the depth that a face may be off; pixels that show it
 _TINY = 1e-9
@@ -62,9 +67,33 @@ class Crossing:
     """`[H, W, 2]`."""
 
 
-def cross(pose: Tensor, cell: Cell, height: int, width: int) -> Crossing:
-    """Pass the rays of the view from `pose` `[5]` through a cell."""
-    way = _ways(pose, height, width)
+Window = tuple[slice, slice]
+"""Rows and columns of a view."""
+
+
+def window_of(pose: Tensor, cell: Cell, height: int, width: int) -> Window | None:
+    """The part of the view from `pose` `[5]` that a cell may be seen in, or None."""
+    corners = torch.tensor(cell) + _CORNERS - pose[:3].cpu()
+    x, y, z = rotate(camera_to_world(pose.float().cpu()).T, corners.T).unbind(0)
+    if float(z.max()) < _NEAR or float(z.min()) > FARTHEST:
+        return None
+    if float(z.min()) < _NEAR:
+        return slice(0, height), slice(0, width)
+    tan_x, tan_y = tangents(height, width)
+    bounds = [
+        (max(0, math.floor(float(at.min()))), min(size, math.ceil(float(at.max()))))
+        for at, size in (((y / z / tan_y + 1) * height / 2, height), ((x / z / tan_x + 1) * width / 2, width))
+    ]
+    if any(low >= high for low, high in bounds):
+        return None
+    return slice(*bounds[0]), slice(*bounds[1])
+
+
+def cross(pose: Tensor, cell: Cell, height: int, width: int, window: Window | None = None) -> Crossing:
+    """Pass the rays of the view from `pose` `[5]`, or of a window `[H, W]` of it, through a cell."""
+    rows, columns = window or (slice(0, height), slice(0, width))
+    way = _ways(pose, height, width, rows, columns)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
     low = torch.tensor(cell, dtype=torch.float32, device=pose.device)[:, None] - pose[:3, None]
     first, second = low / way, (low + 1) / way
     near, far = torch.minimum(first, second), torch.maximum(first, second)
@@ -96,7 +125,7 @@ def aim(pose: Tensor, depth: Tensor, known: Tensor) -> Aim | None:
     height, width = depth.shape
     reach = max(2, round(_WINDOW * height / 96))
     rows, columns = (slice(n // 2 - reach, n // 2 + reach) for n in (height, width))
-    way = _ways(pose, height, width).view(3, height, width)[:, rows, columns].flatten(1)
+    way = _ways(pose, height, width, rows, columns)
     depth, known = depth[rows, columns].flatten(), known[rows, columns].flatten() > 0.5
     near = _nearness(reach).to(depth.device)
     best: tuple[float, Aim | None] = (1.0, None)
@@ -139,11 +168,16 @@ def _forward(pose: Tensor) -> Tensor:
     return camera_to_world(pose.float())[:, 2]
 
 
-def _ways(pose: Tensor, height: int, width: int) -> Tensor:
-    """The rays of a view in world axes `[3, H * W]`, none of them quite along a face."""
-    grid = rays(height, width, tangents(height, width), pose.device)
+def _ways(pose: Tensor, height: int, width: int, rows: slice, columns: slice) -> Tensor:
+    """The rays of a part of a view in world axes `[3, P]`, none of them quite along a face."""
+    grid = _grid(height, width, pose.device)[:, rows, columns].flatten(1)
     way = rotate(camera_to_world(pose.float()), grid)
     return torch.where(way.abs() < 1e-6, 1e-6, way)
+
+
+@lru_cache(maxsize=8)
+def _grid(height: int, width: int, device: torch.device) -> Tensor:
+    return rays(height, width, tangents(height, width), device).unflatten(1, (height, width))
 
 
 def _at(values: Tensor, axis: Tensor) -> Tensor:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import camera_to_world, rotate, tangents
-from worldsim.model.cells import Aim, Cell, Crossing, aim, cross
+from worldsim.model.camera import camera_to_world, tangents
+from worldsim.model.cells import Aim, Cell, Crossing, Window, aim, cross, window_of
 from worldsim.model.grounding import SHRINK
 from worldsim.model.hands import ATTACK, HOTBAR, LONGEST, USE, Grasp, Hands, Skin, crop_of, strip_of, tell
 from worldsim.model.overlay import swung
@@ -26,7 +27,6 @@ from worldsim.signals import HANDMADE, PLACE, SLOTS
 from worldsim.sim.state import Grip, KeyFrame, Memory, WorldState
 
 _SURE = 160  # of 255: how far a painted face follows from what was given
-_FAR = 40.0  # blocks beyond which a cell is not worth drawing
 _SAME = (0.12, 0.05)  # blocks, and share of the depth, by which a dreamt surface may be off its block's face
 _AHEAD = 0.05
 
@@ -116,38 +116,59 @@ def rewritten(world: WorldState, cell: Cell, skin: Skin, usable: Tensor, *, plac
 def _edited(
     keys: Sequence[KeyFrame], cell: Cell, skin: Skin, usable: Tensor, placed: bool
 ) -> tuple[KeyFrame, ...]:
-    height, width = usable.shape
+    windows = [window_of(key.pose, cell, *usable.shape) for key in keys]
     return tuple(
-        _edit(key, cell, skin, usable, placed) if _in_view(key.pose, cell, height, width) else key
-        for key in keys
+        key if window is None else _edit(key, cell, window, skin, usable, placed)
+        for key, window in zip(keys, windows)
     )
 
 
-def _in_view(pose: Tensor, cell: Cell, height: int, width: int) -> bool:
-    """Whether a part of the cell may be seen from `pose`."""
-    offset = torch.tensor(cell) + 0.5 - pose[:3]
-    x, y, z = rotate(camera_to_world(pose).T, offset[:, None])[:, 0].tolist()
-    tan_x, tan_y = tangents(height, width)
-    return bool(-1 < z < _FAR and abs(x) < z * tan_x + 1.8 and abs(y) < z * tan_y + 1.8)
-
-
-def _edit(key: KeyFrame, cell: Cell, skin: Skin, usable: Tensor, placed: bool) -> KeyFrame:
+def _edit(key: KeyFrame, cell: Cell, window: Window, skin: Skin, usable: Tensor, placed: bool) -> KeyFrame:
     """One remembered view with the edit in it; itself if the cell can't be seen there."""
-    device = key.frame.device
-    ray = cross(key.pose.to(device), cell, *usable.shape)
-    depth = key.depth.float()
-    shown, far, face, place = _placed(ray, depth) if placed else _opened(ray, depth, skin)
-    shown &= usable
+    draw = _draw_compiled if key.frame.device.type == "cpu" else draw_torch
+    frame, depth, shown = draw(key, cell, window, skin, usable, placed)
     if not bool(shown.any()):
         return key
-    colours = skin.paint(face.flatten()[None], place.flatten(0, 1)[None])[0].unflatten(0, usable.shape)
-    painted = ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    frame = torch.where(shown[..., None], painted, key.frame)
     ground = key.ground
     if not key.imagined:
-        touched = F.max_pool2d(shown.float()[None, None], SHRINK)[0, 0] > 0
-        ground = torch.where(touched, ground.clamp(max=_SURE), ground)
-    return replace(key, frame=frame, depth=torch.where(shown, far, depth).half(), ground=ground)
+        touched = F.max_pool2d(shown[None, None].float(), SHRINK)[0, 0]
+        ground = torch.where(touched > 0, ground.clamp(max=_SURE), ground)
+    return replace(key, frame=frame, depth=depth, ground=ground)
+
+
+def _draw_compiled(
+    key: KeyFrame, cell: Cell, window: Window, skin: Skin, usable: Tensor, placed: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    from worldsim.sim._edit_kernel import draw_edit
+
+    frame, depth, shown = key.frame.clone(), key.depth.float(), torch.zeros_like(usable, dtype=torch.uint8)
+    height, width = usable.shape
+    rows, columns = (np.array([part.start, part.stop]) for part in window)
+    tan_x, tan_y = tangents(height, width)
+    draw_edit(
+        frame.numpy(), depth.numpy(), usable.numpy(), camera_to_world(key.pose.float()).double().numpy(),
+        key.pose[:3].double().numpy(), np.array(cell, np.float64), skin.faces.numpy(),
+        (skin.solid[0] > 0.5).numpy(), placed, rows, columns, tan_x, tan_y, np.array(_SAME), shown.numpy(),
+    )  # fmt: skip
+    return frame, depth.half(), shown
+
+
+def draw_torch(
+    key: KeyFrame, cell: Cell, window: Window, skin: Skin, usable: Tensor, placed: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Frame, depth and which pixels `[H, W]` changed, on any device."""
+    height, width = usable.shape
+    ray = cross(key.pose.to(key.frame.device), cell, height, width, window)
+    part = key.depth[window].float()
+    seen, far, face, place = _placed(ray, part) if placed else _opened(ray, part, skin)
+    seen = seen & usable[window]
+    colours = skin.paint(face.flatten()[None], place.flatten(0, 1)[None])[0].unflatten(0, part.shape)
+    painted = ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    frame, depth, shown = key.frame.clone(), key.depth.clone(), torch.zeros_like(usable)
+    frame[window] = torch.where(seen[..., None], painted, frame[window])
+    depth[window] = torch.where(seen, far, part).half()
+    shown[window] = seen
+    return frame, depth, shown
 
 
 def _placed(ray: Crossing, depth: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

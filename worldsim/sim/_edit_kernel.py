@@ -1,0 +1,68 @@
+"""The compiled drawing of an edit into one remembered view, for the CPU; `handiwork` has the same in torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+
+@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def draw_edit(
+    frame: Any, depth: Any, usable: Any, turn: Any, eye: Any, cell: Any, colours: Any, solid: Any, placed: bool,
+    rows: Any, columns: Any, tan_x: float, tan_y: float, same: Any, shown: Any,
+) -> int:  # fmt: skip
+    """Draw into `frame` uint8 `[H, W, 3]` and `depth` float32 `[H, W]`; returns how many pixels changed.
+
+    Args:
+        turn: `[3, 3]` camera to world; `eye`, `cell` `[3]`.
+        colours: uint8 `[6, 16, 16, 3]` of each face; `solid` `[6]` whether there is something behind it.
+        rows, columns: first and last of the window.
+        same: blocks and share of the depth by which a surface may be off the block's face.
+        shown: uint8 `[H, W]`, set to 1 where pixels changed.
+    """
+    height, width = depth.shape
+    count, texels = 0, colours.shape[1]
+    way, low = np.empty(3), cell - eye
+    for j in range(rows[0], rows[1]):
+        y = ((j + 0.5) / height * 2 - 1) * tan_y
+        for i in range(columns[0], columns[1]):
+            if not usable[j, i]:
+                continue
+            x = ((i + 0.5) / width * 2 - 1) * tan_x
+            enter, leave, enter_axis, leave_axis = -1e9, 1e9, 0, 0
+            for k in range(3):
+                w = turn[k, 0] * x + turn[k, 1] * y + turn[k, 2]
+                if abs(w) < 1e-6:
+                    w = 1e-6
+                way[k] = w
+                a, b = low[k] / w, (low[k] + 1) / w
+                if min(a, b) > enter:
+                    enter, enter_axis = min(a, b), k
+                if max(a, b) < leave:
+                    leave, leave_axis = max(a, b), k
+            if enter >= leave or enter <= 0.05:
+                continue
+            d = depth[j, i]
+            if placed:
+                if d > 0 and d <= enter:
+                    continue
+                axis, far = enter_axis, enter
+                face = 2 * axis + (0 if way[axis] > 0 else 1)
+            else:
+                if abs(d - enter) >= same[0] + same[1] * enter:
+                    continue
+                axis, far = leave_axis, leave
+                face = 2 * axis + (1 if way[axis] > 0 else 0)
+            for k in range(3):
+                way[k] = min(1.0, max(0.0, way[k] * far - low[k]))
+            across = way[2] if axis == 0 else way[0]
+            down = way[2] if axis == 1 else 1 - way[1]
+            u, v = min(texels - 1, int(across * texels)), min(texels - 1, int(down * texels))
+            for c in range(3):
+                frame[j, i, c] = colours[face, v, u, c]
+            depth[j, i] = far if placed or solid[face] else 0.0
+            shown[j, i] = 1
+            count += 1
+    return count
