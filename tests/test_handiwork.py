@@ -111,6 +111,22 @@ def test_a_block_breaks_when_attack_was_held_on_it_long_enough() -> None:
     assert not let_go.grip.broke and let_go.grip.held == 2
 
 
+def test_a_hole_is_whole_where_what_was_dreamt_is_off_as_a_whole() -> None:
+    simulator = with_hands()
+    world = before_a_wall(simulator)
+    off = replace(world.newest, depth=world.newest.depth + 0.25)
+    world = play(simulator, replace(world, recent=(off,)), *[press("attack")] * AFTER)
+    given = next(key for key in (*world.memory.frames, *world.recent) if key.tick == 0)
+    red = (given.frame == torch.tensor(RED, dtype=torch.uint8)).all(-1)
+    rows, columns = red.nonzero().min(0).values, red.nonzero().max(0).values
+    inside = (
+        red[rows[0] : columns[0] + 1, rows[1] : columns[1] + 1]
+        | ~simulator.model.usable[rows[0] : columns[0] + 1, rows[1] : columns[1] + 1]
+    )
+    assert red.any() and float(inside.float().mean()) > 0.95
+    assert float(given.depth[H // 2, W // 2]) == pytest.approx(3.25, abs=0.02)
+
+
 def test_behind_a_broken_block_there_is_rock_or_nobody_knows() -> None:
     for kind, far in ((Sure, 3.0), (Hollow, 0.0)):
         simulator = with_hands(kind)

@@ -27,7 +27,12 @@ from worldsim.signals import HANDMADE, PLACE, SLOTS
 from worldsim.sim.state import Grip, KeyFrame, Memory, WorldState
 
 _SURE = 160  # of 255: how far a painted face follows from what was given
-_SAME = (0.12, 0.05)  # blocks, and share of the depth, by which a dreamt surface may be off its block's face
+_SAME = (
+    0.12,
+    0.05,
+    0.2,
+    0.1,
+)  # blocks, and share of the depth, that a face may be off: by itself, and in a whole view
 _AHEAD = 0.05
 
 
@@ -160,7 +165,7 @@ def draw_torch(
     height, width = usable.shape
     ray = cross(key.pose.to(key.frame.device), cell, height, width, window)
     part = key.depth[window].float()
-    seen, far, face, place = _placed(ray, part) if placed else _opened(ray, part, skin)
+    seen, far, face, place = _placed(ray, part) if placed else _opened(ray, part, usable[window], skin)
     seen = seen & usable[window]
     colours = skin.paint(face.flatten()[None], place.flatten(0, 1)[None])[0].unflatten(0, part.shape)
     painted = ((colours.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
@@ -177,10 +182,15 @@ def _placed(ray: Crossing, depth: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     return shown, ray.enter, ray.enter_face, ray.enter_place
 
 
-def _opened(ray: Crossing, depth: Tensor, skin: Skin) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _opened(
+    ray: Crossing, depth: Tensor, usable: Tensor, skin: Skin
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Where a block that was broken was seen, and what is there now; a z-depth of 0 where nobody knows."""
-    off = _SAME[0] + _SAME[1] * ray.enter
-    shown = ray.hit & (ray.enter > _AHEAD) & ((depth - ray.enter).abs() < off)
+    small, wide = (_SAME[k] + _SAME[k + 1] * ray.enter for k in (0, 2))
+    behind, ahead = depth - ray.enter, ray.hit & (ray.enter > _AHEAD)
+    about = ahead & usable & (behind.abs() < wide)
+    off = (behind * about).sum() / about.sum().clamp(min=1)  # what is dreamt is off as a whole
+    shown = ahead & ((behind - off).abs() < small)
     solid = skin.solid[0][ray.leave_face] > 0.5
-    far = torch.where(solid, ray.leave, torch.zeros_like(depth))
+    far = torch.where(solid, ray.leave + off, torch.zeros_like(depth))
     return shown, far, ray.leave_face, ray.leave_place
