@@ -123,7 +123,19 @@ def test_only_what_comes_back_is_handed_over(tmp_path: Path) -> None:
     (run / "world" / "card.md").write_text("new")
     assert handover.export(run, out, seen) != seen
     assert (out / "world" / "card.md").read_text() == "new"
+    (run / "profile.txt").write_text("where the time goes")
+    handover.export(run, out, ())
+    assert (out / "profile.txt").exists() and handover.has_room_for_profile(out)
     for i in range(handover.FILES):
         (out / f"{i}.txt").touch()
     with pytest.raises(ResourceLimitError, match="at most 8 files"):
         handover.verify(out)
+
+
+def test_a_profile_stays_behind_where_it_is_one_file_too_many(tmp_path: Path) -> None:
+    run, out = run_of(tmp_path), tmp_path / "out"
+    (run / "profile.txt").write_text("where the time goes")
+    for name in ("a", "b"):
+        (run / "world" / name).touch()
+    handover.export(run, out, ())
+    assert not (out / "profile.txt").exists() and not handover.has_room_for_profile(out)

@@ -23,7 +23,7 @@ from worldsim.errors import ResourceLimitError, UsageError, WorldSimError
 from worldsim.locate import CONFIG_FILE, find_world, shipped_worlds
 from worldsim.registry import GAME
 
-from .handover import Stamp, export, verify
+from .handover import Stamp, export, has_room_for_profile, verify
 
 PHASES: dict[str, tuple[str, ...]] = {
     "first": ("decay_start=1.0",),
@@ -124,6 +124,9 @@ def lease(options: LeaseOptions, deadline: float) -> None:
             f"training: failed with status {child.returncode}, see above; what it saved is in {options.out}"
         )
     print(verify(options.out), flush=True)
+    profile = options.run / "profile.txt"
+    if profile.exists() and not has_room_for_profile(options.out):
+        print(profile.read_text(), flush=True)  # one file too many to come back
 
 
 def train(text: str) -> None:

@@ -32,14 +32,19 @@ def export(run: Path, out: Path, seen: Stamp) -> Stamp:
             shutil.copytree(world, fresh, dirs_exist_ok=True)
         seen = stamp
     strip = max((run / "strips").glob("*.png"), default=run / "strips" / "none")
-    for source, target in (
-        (run / "metrics.jsonl", out / "metrics.jsonl"),
-        (run / "profile.txt", out / "profile.txt"),
-        (strip, out / "strip.png"),
-    ):
+    told = [(run / "metrics.jsonl", out / "metrics.jsonl"), (strip, out / "strip.png")]
+    if has_room_for_profile(out):
+        told.append((run / "profile.txt", out / "profile.txt"))
+    for source, target in told:
         if source.exists() and out.is_dir() and _differ(source, target):
             shutil.copy2(source, target)
     return seen
+
+
+def has_room_for_profile(out: Path) -> bool:
+    """Whether a file more may come back than the world, its figures and its strip."""
+    world = out / "world"
+    return not world.is_dir() or sum(path.is_file() for path in world.iterdir()) + 3 <= FILES
 
 
 def verify(out: Path) -> str:
