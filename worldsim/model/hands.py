@@ -29,8 +29,9 @@ LONGEST = 20
 ATTACK, USE, HOTBAR = INDEX["attack"], INDEX["use"], INDEX["hotbar.1"]
 _TOLD = ACTION_SIZE + 4 + 2 * 3 + SLOTS + FACES
 _EAGER = (
-    2.0  # of a break's log-odds: a player who let go in time finds the block gone; a tick early hurts nobody
-)
+    2.0,
+    1.0,
+)  # of log-odds: a block that stays when it should go is worse than one that goes a tick early
 _STEEP = 4.0  # of the chance of breaking in the ticks held: what breaks after n ticks does not after n - 1
 
 
@@ -148,7 +149,7 @@ class Hands(nn.Module):
 
     def decide(self, seen: Tensor) -> Tensor:
         """Bool `[B, 2]`: whether a block breaks in this tick, and whether one is placed."""
-        return self.act(seen) > torch.tensor([-_EAGER, 0.0], device=seen.device)
+        return self.act(seen) > -torch.tensor(_EAGER, device=seen.device)
 
     def time(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Logits as `act` gives them, and the ticks of attack that the block is thought to take `[B]`."""

@@ -49,7 +49,7 @@ def dress(
 
 def moves(world: WorldState, action: Tensor) -> bool:
     """Whether an action `[25]`, or a swing of the arm that is under way, changes the overlay."""
-    return world.grip.arm > 0 or world.grip.swung or bool((action[_KEYS] > 0.5).any())
+    return world.grip.arm > 0 or world.grip.swung or max(action[_KEYS].tolist()) > 0.5
 
 
 def _shown(after: Tensor, view: View, usable: Tensor) -> Tensor:

@@ -74,14 +74,14 @@ def work(
 
 def busy(action: Tensor) -> bool:
     """Whether an action `[25]` asks anything of the hands."""
-    return bool((action[[ATTACK, USE]] > 0.5).any())
+    return max(action[[ATTACK, USE]].tolist()) > 0.5
 
 
 def rested(grip: Grip, action: Tensor) -> Grip:
     """The grip a tick later if hands do nothing but choose what an action `[25]` says."""
-    keys = (action[HOTBAR : HOTBAR + SLOTS] > 0.5).nonzero()[:, 0].tolist()
+    keys = [n for n, key in enumerate(action[HOTBAR : HOTBAR + SLOTS].tolist()) if key > 0.5]
     since = min(grip.since[0] + 1, LONGEST), min(grip.since[1] + 1, LONGEST)
-    arm = swung(grip.arm, bool(action[ATTACK] > 0.5), placed=False)
+    arm = swung(grip.arm, action[ATTACK].item() > 0.5, placed=False)
     return Grip(None, 0, since, keys[-1] if keys else grip.slot, arm=arm, swung=grip.arm > 0)
 
 
