@@ -17,9 +17,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import camera_to_world, tangents
-from worldsim.model.cells import Aim, Cell, Crossing, Window, aim, cross, window_of
+from worldsim.model.cells import FACES, Aim, Cell, Crossing, Window, aim, cross, window_of
 from worldsim.model.grounding import SHRINK
-from worldsim.model.hands import ATTACK, HOTBAR, LONGEST, USE, Grasp, Hands, Skin, crop_of, strip_of, tell
+from worldsim.model.hands import (
+    ATTACK,
+    HOTBAR,
+    KINDS,
+    LONGEST,
+    TEXELS,
+    USE,
+    Grasp,
+    Hands,
+    Skin,
+    crop_of,
+    strip_of,
+    tell,
+)
 from worldsim.model.overlay import swung
 from worldsim.model.references import View
 from worldsim.model.retrieval import shrink_depth
@@ -174,6 +187,23 @@ def draw_torch(
     depth[window] = torch.where(seen, far, part).half()
     shown[window] = seen
     return frame, depth, shown
+
+
+def warm_up() -> None:
+    """Compile what draws edits, so that the first one does not wait for it."""
+    skin = Skin(torch.zeros(1, KINDS, 3, TEXELS, TEXELS), torch.ones(1, FACES), torch.ones(1, FACES))
+    nothing = torch.zeros(2 * SHRINK, 2 * SHRINK)
+    frame = nothing[..., None].expand(-1, -1, 3).to(torch.uint8)
+    key = KeyFrame(
+        frame, nothing.half(), torch.tensor([0.5, 0.5, -2.0, 0.0, 0.0]), 0, nothing[::SHRINK, ::SHRINK]
+    )
+    for placed in (False, True):
+        rewritten(_only(key), (0, 0, 0), skin, nothing == 0, placed=placed)
+
+
+def _only(key: KeyFrame) -> WorldState:
+    none = torch.zeros(0)
+    return WorldState(0, 0, 0, (key,), Memory(), none, none, none)
 
 
 def _placed(ray: Crossing, depth: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -31,7 +31,7 @@ from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
 from worldsim.sim.exemplars import Exemplars
-from worldsim.sim.handiwork import busy, noted, rested, work
+from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
 from worldsim.sim.imagination import Imagination, imagine
 from worldsim.sim.network import Backend, Eager, Network, open_network
 from worldsim.sim.recorded import record
@@ -106,6 +106,8 @@ class Simulator:
         self.imagination = (
             Imagination(exemplars, self.model.usable) if exemplars and self.config.imagine else None
         )
+        if self.model.hands is not None and self.device.type == "cpu":
+            warm_up()
         self.network: Network = Eager(self.model.denoiser)
         self.network = open_network(
             self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype,
