@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import sys
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -38,3 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # `worldsim.envs` lives in envs/ and exists only once the package-dir map is installed.
     if not _installed("worldsim.envs"):
         pytest.exit('worldsim is not installed here: run  pip install -e ".[test]"', returncode=3)
+
+
+@pytest.fixture(autouse=True)
+def _denormals() -> Iterator[None]:
+    """Training flushes denormal numbers for the whole process; hypothesis wants them in the tests that follow."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
