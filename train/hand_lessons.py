@@ -74,8 +74,8 @@ class Pupil:
     """Follows a player's hands as a dream does: what is aimed at, for how long, and what happened when."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        self._rng, self._cell, self._held, self._since = rng, None, 0, [LONGEST, LONGEST]
-        self._cell: Cell | None
+        self._rng, self._held, self._since = rng, 0, [LONGEST, LONGEST]
+        self._cell: Cell | None = None
 
     def follow(
         self, before: dict[str, Any], after: dict[str, Any], action: Tensor, usable: Tensor

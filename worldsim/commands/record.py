@@ -22,7 +22,7 @@ class RecordOptions:
     env: str = GAME
     """Any Gymnasium id."""
     policy: str = "explorer"
-    """Who plays: explorer, random or human. The explorer needs MineRL's action space."""
+    """Who plays: explorer, tinker (digs and builds), random or human. The first two need MineRL's action space."""
     episodes: int = 1
     """How many episodes."""
     steps: int = 600

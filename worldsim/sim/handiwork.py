@@ -40,12 +40,8 @@ from worldsim.signals import HANDMADE, PLACE, SLOTS
 from worldsim.sim.state import Grip, KeyFrame, Memory, WorldState
 
 _SURE = 160  # of 255: how far a painted face follows from what was given
-_SAME = (
-    0.12,
-    0.05,
-    0.2,
-    0.1,
-)  # blocks, and share of the depth, that a face may be off: by itself, and in a whole view
+# Blocks, and share of the depth, that a face may be off its block's: by itself, and in a whole view.
+_SAME = (0.12, 0.05, 0.2, 0.1)
 _AHEAD = 0.05
 
 
