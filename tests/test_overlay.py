@@ -81,6 +81,21 @@ def test_the_first_tick_keeps_the_bar_that_was_given() -> None:
     assert (play_on(simulator, begin(simulator), press()).newest.frame[-4:] == 90).all()
 
 
+def test_a_given_arm_is_kept_until_it_moves() -> None:
+    torch.manual_seed(0)
+    model = tiny_model(TINY)
+    model.overlay = Overlay(CONFIG, W).eval()
+    with torch.no_grad():
+        model.overlay.rest[3] = 9.0  # opaque
+    simulator = Simulator(model, SimulatorConfig(precision="float32"))
+    frames = torch.randint(256, (1, H, W, 3), dtype=torch.uint8)
+    world = simulator.begin(frames, seed=0, depth=torch.full((1, H, W), 8.0), pose=torch.zeros(1, 5))
+    arm = (slice(-STRIP, None), slice(W - model.overlay.reach, None))
+    later = play_on(simulator, world, press(), press("forward"))
+    assert torch.equal(later.newest.frame[arm], frames[0][arm])
+    assert not torch.equal(play_on(simulator, later, press("attack")).newest.frame[arm], frames[0][arm])
+
+
 def test_attack_swings_the_arm_to_its_end() -> None:
     simulator = painted()
     world = play_on(simulator, begin(simulator), press("attack"))

@@ -41,6 +41,10 @@ def dress(
     told = tell(grip.slot, grip.arm, grip.broke, grip.placed)[None].to(view.newest.device)
     strip = strip_of(view.newest)
     drawn = overlay.after(overlay(strip, told), strip)[0]
+    if world.signals is None and not moves(
+        world, action
+    ):  # what was given is not drawn anew, but told from the rest
+        drawn = torch.cat([(strip[0] + 1) / 2, drawn[3:]])
     after = (drawn * 255).round().to(torch.uint8)
     shown = _shown(after, view, usable)
     frames = torch.cat([shown[:, None], view.frames[:, 1:]], 1)
