@@ -41,12 +41,13 @@ def dress(
     told = tell(grip.slot, grip.arm, grip.broke, grip.placed)[None].to(view.newest.device)
     strip = strip_of(view.newest)
     drawn = overlay.after(overlay(strip, told), strip)[0]
-    if world.signals is None and not moves(
-        world, action
-    ):  # what was given is not drawn anew, but told from the rest
+    given = world.signals is None and not moves(world, action)
+    if given:  # what was given is not drawn anew, but told from the rest
         drawn = torch.cat([(strip[0] + 1) / 2, drawn[3:]])
     after = (drawn * 255).round().to(torch.uint8)
-    shown = _shown(after, view, usable)
+    if given:
+        return replace(world, overlay=after), view
+    shown = _shown(after, world.overlay, view, usable)
     frames = torch.cat([shown[:, None], view.frames[:, 1:]], 1)
     return replace(world, overlay=after), replace(view, newest=shown, frames=frames)
 
@@ -56,17 +57,16 @@ def moves(world: WorldState, action: Tensor) -> bool:
     return world.grip.arm > 0 or world.grip.swung or max(action[_KEYS].tolist()) > 0.5
 
 
-def _shown(after: Tensor, view: View, usable: Tensor) -> Tensor:
-    """The newest frame `[1, 3, H, W]` with an overlay `[4, 32, W]` over the world as it goes on around it."""
+def _shown(after: Tensor, before: Tensor | None, view: View, usable: Tensor) -> Tensor:
+    """The newest frame `[1, 3, H, W]` under an overlay `[4, 32, W]`; where the one before was, the world goes on."""
     known, around = composite(view.warped, view.known)
-    world = torch.where(usable, view.newest, pull_push(known, around))
     rows = min(STRIP, usable.shape[0])
     top = slice(usable.shape[0] - rows, None)
     opaque = after[3, -rows:] > _OPAQUE
+    bared = ~usable[top] if before is None else before[3, -rows:] > _OPAQUE
+    world = view.newest.clone()
+    world[:, :, top] = torch.where(bared, pull_push(known, around)[:, :, top], world[:, :, top])
     world[:, :, top] = torch.where(opaque, after[:3, -rows:].float() / 127.5 - 1, world[:, :, top])
-    # Over the strip (a crosshair) the frame is as it was.
-    above = slice(0, usable.shape[0] - rows)
-    world[:, :, above] = view.newest[:, :, above]
     return world
 
 
