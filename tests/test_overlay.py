@@ -12,7 +12,7 @@ import pytest
 import torch
 from model_fakes import TINY, H, W, save_tiny_world, tiny_model
 from torch import Tensor
-from worldsim.train.overlay import OVERLAY_FILE, Example, bar_of, loss_of, play, together
+from worldsim.train.overlay import Example, bar_of, loss_of, play, together
 
 from worldsim import registry
 from worldsim.actions import ACTION_SIZE, INDEX
@@ -182,7 +182,7 @@ def test_a_world_is_given_an_overlay_and_keeps_its_hands(tmp_path: Path) -> None
     main(f"train overlay --world {handy} --out {out} --steps 1 --workers 0 --width 8 --exam 5".split())
     world = load_world(out)
     assert world.model.overlay is not None and world.model.hands is not None
-    assert json.loads((out / OVERLAY_FILE).read_text())["steps"] == 1
+    assert json.loads((out / "overlay.json").read_text())["steps"] == 1
     simulator = Simulator(world.model, SimulatorConfig(precision="float32"))
     assert play_on(simulator, begin(simulator), press("use", "attack")).overlay is not None
 

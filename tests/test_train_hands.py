@@ -11,7 +11,7 @@ import torch
 from model_fakes import H, W, save_tiny_world
 from worldsim.train import hands as program
 from worldsim.train.hand_lessons import play, together
-from worldsim.train.hands import HANDS_FILE, TrainOptions, examine, losses
+from worldsim.train.hands import TrainOptions, examine, losses
 from worldsim.train.lesson_pool import Pool
 
 from worldsim import registry
@@ -81,7 +81,7 @@ def test_a_world_is_given_hands_and_is_otherwise_the_same(
     assert before.model.hands is None and after.model.hands is not None
     assert after.exemplars is not None and after.seeds is not None
     assert torch.equal(before.model.motion.net[0].weight.half(), after.model.motion.net[0].weight.half())
-    assert json.loads((out / HANDS_FILE).read_text())["steps"] == 2
+    assert json.loads((out / "hands.json").read_text())["steps"] == 2
     again = tmp_path / "again"
     main(f"train hands --world {home} --out {again} --steps 2 --workers 0 --width 16 --exam 20".split())
     assert world_hash(again) == world_hash(out) != world_hash(home)

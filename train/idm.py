@@ -25,11 +25,12 @@ from worldsim.checkpoint import save_checkpoint
 from worldsim.config import to_json
 from worldsim.data.dataset import ClipDataset
 from worldsim.data.storage import EpisodeStore
-from worldsim.errors import DatasetError, NumericalError, UsageError
+from worldsim.errors import DatasetError, NumericalError
 from worldsim.model.inverse import AFTER, BEFORE, PAIRS, InverseConfig, InverseModel, compand
 from worldsim.model.tokenizer import frames_to_float
 
 from .device import pick_device
+from .parts import check_above_nothing
 
 WINDOW = BEFORE + 2 + AFTER
 HELD_OUT = 0.1
@@ -70,9 +71,7 @@ def main(options: TrainOptions) -> Path:
         UsageError: a number out of range.
         DatasetError: no recordings, or too short ones.
     """
-    for name in ("minutes", "batch", "exam"):
-        if not getattr(options, name) > 0:
-            raise UsageError(f"{name}: got {getattr(options, name)}, expected more than 0")
+    check_above_nothing(options, ("minutes", "batch", "exam"))
     device = pick_device(options.device)
     torch.manual_seed(options.seed)
     source = ClipDataset(options.data, length=WINDOW)

@@ -7,64 +7,43 @@ game worlds that nobody learns from is printed and kept in overlay.json.
 
 from __future__ import annotations
 
-import json
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
-from tqdm import tqdm
 
 from worldsim import registry
-from worldsim.atomic import write_file
-from worldsim.errors import NumericalError, UsageError
-from worldsim.model.hands import ATTACK, STRIP
+from worldsim.errors import UsageError
+from worldsim.model.hands import ATTACK, HOTBAR, STRIP
 from worldsim.model.overlay import PHASES, Overlay, OverlayConfig, swung, tell
 from worldsim.signals import SLOTS
-from worldsim.sim.world import load_world
 
 from .hand_lessons import FIRST_WORLD, slot_after
 from .lesson_pool import Pool
-from .parts import check_target, with_part
+from .parts import Course, PartOptions, fit, give
 
-OVERLAY_FILE = "overlay.json"
 _RATE, _BATCH, _PART, _POOL = 2e-3, 32, 32, 12_000
 _TICKS = 300
 _UNTOLD = 0.2
 _FIRST = 640  # examples that tell where the bar is
 _MOVED = 0.2  # share of ticks of a swing
-_EXAM_SEED = 2**41
 
 
 @dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(PartOptions):
     """Which world gets an overlay, from what game, and where the result goes."""
 
-    world: str = "voxel"
-    """World to teach: a shipped name or a folder; it is not changed. Its overlay, if any, is where training begins."""
-    env: str = registry.GAME
-    """Game that is played, of the size of the world's frames."""
     minutes: float = 15.0
     """Time of training, besides the exam."""
-    steps: int | None = None
-    """Optimiser steps, in place of minutes; needed, with --workers 0, for runs that repeat."""
     out: str = "runs/overlay"
     """Folder of the world with its overlay."""
-    width: int = 128
-    """Units of the hidden layers of a new overlay."""
-    workers: int = 1
-    """Processes that play; 0: this one."""
     exam: int = 400
     """Ticks of unseen worlds that it is examined with."""
-    seed: int = 0
-    """Decides first weights and the worlds that are played in."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +82,10 @@ def play(engine: str, seed: int, *, width: int, height: int) -> Iterator[Example
             phase = swung(phase, bool(action[ATTACK] > 0.5), placed)
             if rng.random() < 0.5 or (before != overlay[-STRIP:]).any():
                 told = tell(
-                    -1 if rng.random() < _UNTOLD and not action[2:11].any() else slot, phase, broke, placed
+                    -1 if rng.random() < _UNTOLD and not action[HOTBAR : HOTBAR + SLOTS].any() else slot,
+                    phase,
+                    broke,
+                    placed,
                 )
                 yield Example(_first(strip), told, _first(before), _first(overlay[-STRIP:]))
 
@@ -115,19 +97,6 @@ def _first(image: np.ndarray) -> Tensor:
 def together(examples: Sequence[Example]) -> Example:
     """Single examples as a batch."""
     return Example(*(torch.stack(part) for part in zip(*(vars(one).values() for one in examples))))
-
-
-class Examples(IterableDataset[Example]):
-    """Examples without end, for workers that play beside training."""
-
-    def __init__(self, engine: str, seed: int, width: int, height: int) -> None:
-        self.engine, self.seed, self.width, self.height = engine, seed, width, height
-
-    def __iter__(self) -> Iterator[Example]:
-        worker = get_worker_info()
-        torch.set_num_threads(1)
-        seed = self.seed + (worker.id if worker else 0)
-        return play(self.engine, seed, width=self.width, height=self.height)
 
 
 def bar_of(examples: Example) -> Tensor:
@@ -168,50 +137,31 @@ def _off(drawn: Tensor, true: Tensor) -> Tensor:
 
 
 def teach(
-    overlay: Overlay, source: Iterator[Example], *, minutes: float = math.inf, steps: int | None = None, seed: int = 0,
-    reuse: int = 2,
-) -> int:  # fmt: skip
-    """Train until the time or the steps are over; returns the steps."""
-    optimiser = torch.optim.AdamW(
-        overlay.train().requires_grad_(True).parameters(), lr=_RATE, weight_decay=0.0
-    )
-    average = torch.optim.swa_utils.AveragedModel(
-        overlay, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
-    )
-    generator, begin, done = torch.Generator().manual_seed(seed), time.monotonic(), 0
-    pool = Pool[Example](_POOL)
-    with tqdm(desc="overlay", unit=" steps", disable=None) as shown:
-        for batch in source:
-            differs = (batch.before != batch.after).any(1) & (
-                overlay.fixed[0] > 0 if overlay.fixed.any() else True
-            )
-            pool.add(batch, differs.flatten(1).any(1))
-            if pool.count < _FIRST and not overlay.fixed.any():
-                continue
-            if not overlay.fixed.any():
-                overlay.fixed.copy_(bar_of(pool.held()))
-            for _ in range(reuse):
-                share = max((time.monotonic() - begin) / 60 / minutes, done / steps if steps else 0.0)
-                if share >= 1:
-                    average.module.fixed.copy_(overlay.fixed)  # buffers are not averaged
-                    overlay.load_state_dict(average.module.state_dict())
-                    return done
-                for group in optimiser.param_groups:
-                    group["lr"] = _RATE * min(1.0, (done + 1) / 100) * min(1.0, 2.5 * (1 - share) + 0.01)
-                drawn, _ = pool.draw(_BATCH, generator)
-                loss = loss_of(overlay, drawn)
-                if not bool(loss.isfinite()):
-                    raise NumericalError(f"overlay: the loss is {float(loss.detach())} after {done} steps")
-                optimiser.zero_grad()
-                loss.backward()
-                nn.utils.clip_grad_norm_(overlay.parameters(), 1.0)
-                optimiser.step()
-                average.update_parameters(overlay)
-                done += 1
-            shown.update(reuse)
-            if done % 50 < reuse:
-                shown.set_postfix(loss=f"{float(loss.detach()):.4f}")
-    return done
+    overlay: Overlay,
+    batches: Iterator[Example],
+    *,
+    minutes: float = math.inf,
+    steps: int | None = None,
+    seed: int = 0,
+) -> int:
+    """Train until the time or the steps are over; returns the steps. Where the bar is, the first examples tell."""
+    pool, generator = Pool[Example](_POOL), torch.Generator().manual_seed(seed)
+
+    def take(batch: Example) -> bool:
+        found = bool(overlay.fixed.any())
+        differs = (batch.before != batch.after).any(1) & (overlay.fixed[0] > 0 if found else True)
+        pool.add(batch, differs.flatten(1).any(1))
+        if not found and pool.count >= _FIRST:
+            overlay.fixed.copy_(bar_of(pool.held()))
+        return found or pool.count >= _FIRST
+
+    def loss() -> Tensor:
+        return loss_of(overlay, pool.draw(_BATCH, generator)[0])
+
+    return fit(
+        overlay, batches, take, loss, name="overlay", rate=_RATE, weight_decay=0.0, minutes=minutes, steps=steps,
+        reuse=2,
+    )  # fmt: skip
 
 
 @torch.no_grad()
@@ -227,28 +177,12 @@ def examine(overlay: Overlay, example: Example) -> dict[str, float]:
     }  # fmt: skip
 
 
-def main(options: TrainOptions) -> Path:
-    """Teach, examine and write; returns the folder.
+COURSE = Course(
+    name="overlay", play=play, together=together, batch=_PART, teach=teach, examine=examine, exam_seed=2**41,
+    make=lambda width, d: Overlay(OverlayConfig(width=width), d.width),
+)  # fmt: skip
 
-    Raises:
-        UsageError: no such world or game, or a number out of range.
-        NumericalError: the weights are no longer finite.
-    """
-    home, out = check_target(options, ("minutes", "steps", "width", "exam"))
-    d = load_world(home).model.config.denoiser
-    size = {"width": d.width, "height": d.height}
-    torch.manual_seed(options.seed)
-    overlay = load_world(home).model.overlay or Overlay(OverlayConfig(width=options.width), d.width)
-    loader = DataLoader(
-        Examples(options.env, options.seed, **size), _PART, num_workers=options.workers, collate_fn=together
-    )
-    minutes = math.inf if options.steps is not None else options.minutes
-    steps = teach(overlay, iter(loader), minutes=minutes, steps=options.steps, seed=options.seed)
-    unseen = together(list(islice(play(options.env, _EXAM_SEED, **size), options.exam)))
-    found = {"steps": steps, **examine(overlay, unseen)}
-    with_part(home, out, "overlay", overlay)
-    write_file(out / OVERLAY_FILE, (json.dumps(found, indent=1) + "\n").encode())
-    for name, value in found.items():
-        print(f"{name:>24} {value:g}")
-    print(f"{out}: the world with its overlay; try it with  worldsim play --world {out}")
-    return out
+
+def main(options: TrainOptions) -> Path:
+    """Teach, examine and write; returns the folder. Raises as `parts.give` does."""
+    return give(options, COURSE)

@@ -1,7 +1,7 @@
 """The hands: when does a block break, when is one placed, and how does it look where it was or is?
 
 Like the motion head they run before the frame is denoised. What they decide is put into what the
-dream remembers (`worldsim.sim.edits`), so that the network draws an edit as it draws all that it
+dream remembers (`worldsim.sim.handiwork`), so that the network draws an edit as it draws all that it
 knows of, from every side and for as long as it is remembered. Games without blocks have none (`width` 0).
 """
 
@@ -28,10 +28,8 @@ LONGEST = 20
 """Ticks since the last break or placement beyond which it does not matter."""
 ATTACK, USE, HOTBAR = INDEX["attack"], INDEX["use"], INDEX["hotbar.1"]
 _TOLD = ACTION_SIZE + 4 + 2 * 3 + SLOTS + FACES
-_EAGER = (
-    2.0,
-    1.0,
-)  # of log-odds: a block that stays when it should go is worse than one that goes a tick early
+# Of log-odds: a block that stays when it should go is worse than one that goes a tick early.
+_EAGER = (2.0, 1.0)
 _STEEP = 4.0  # of the chance of breaking in the ticks held: what breaks after n ticks does not after n - 1
 
 

@@ -12,8 +12,8 @@ import numpy as np
 def draw_edit(
     frame: Any, depth: Any, usable: Any, turn: Any, eye: Any, cell: Any, colours: Any, solid: Any, placed: bool,
     rows: Any, columns: Any, tan_x: float, tan_y: float, same: Any, shown: Any,
-) -> int:  # fmt: skip
-    """Draw into `frame` uint8 `[H, W, 3]` and `depth` float32 `[H, W]`; returns how many pixels changed.
+) -> None:  # fmt: skip
+    """Draw into `frame` uint8 `[H, W, 3]` and `depth` float32 `[H, W]`.
 
     Args:
         turn: `[3, 3]` camera to world; `eye`, `cell` `[3]`.
@@ -24,7 +24,7 @@ def draw_edit(
         shown: uint8 `[H, W]`, set to 1 where pixels changed.
     """
     height, width = depth.shape
-    count, texels = 0, colours.shape[1]
+    texels = colours.shape[1]
     off = 0.0 if placed else _offset(depth, usable, turn, eye, cell, rows, columns, tan_x, tan_y, same)
     way, low = np.empty(3), cell - eye
     for j in range(rows[0], rows[1]):
@@ -56,8 +56,6 @@ def draw_edit(
                 frame[j, i, c] = colours[face, v, u, c]
             depth[j, i] = far + off if placed or solid[face] else 0.0
             shown[j, i] = 1
-            count += 1
-    return count
 
 
 @nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]

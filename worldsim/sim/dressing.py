@@ -26,30 +26,30 @@ _OPAQUE = 127
 
 
 def dress(
-    overlay: Overlay, world: WorldState, action: Tensor, view: View, usable: Tensor
+    overlay: Overlay, world: WorldState, view: View, usable: Tensor, *, moving: bool
 ) -> tuple[WorldState, View]:
-    """The world with the overlay that an action `[25]` leads to, and the view with it in the newest frame.
+    """The world with the overlay of the tick, and the view with it in the newest frame.
 
     Args:
         world: after its hands have worked.
         view: a batch of one.
         usable: `[H, W]` bool, False where an overlay may be.
+        moving: what `moves` says.
     """
-    grip = world.grip
-    if world.overlay is not None and not moves(world, action):
-        return world, view
+    grip, strip = world.grip, strip_of(view.newest)
     told = tell(grip.slot, grip.arm, grip.broke, grip.placed)[None].to(view.newest.device)
-    strip = strip_of(view.newest)
     drawn = overlay.after(overlay(strip, told), strip)[0]
-    given = world.signals is None and not moves(world, action)
-    if given:  # what was given is not drawn anew, but told from the rest
-        drawn = torch.cat([(strip[0] + 1) / 2, drawn[3:]])
-    after = (drawn * 255).round().to(torch.uint8)
-    if given:
-        return replace(world, overlay=after), view
+    if world.signals is None and not moving:  # what was given is not drawn anew, but told from the rest
+        given = torch.cat([(strip[0] + 1) / 2, drawn[3:]])
+        return replace(world, overlay=_bytes(given)), view
+    after = _bytes(drawn)
     shown = _shown(after, world.overlay, view, usable)
     frames = torch.cat([shown[:, None], view.frames[:, 1:]], 1)
     return replace(world, overlay=after), replace(view, newest=shown, frames=frames)
+
+
+def _bytes(overlay: Tensor) -> Tensor:
+    return (overlay * 255).round().to(torch.uint8)
 
 
 def moves(world: WorldState, action: Tensor) -> bool:
@@ -71,11 +71,11 @@ def _shown(after: Tensor, before: Tensor | None, view: View, usable: Tensor) -> 
 
 
 def dressed(frame: Tensor, overlay: Tensor | None) -> Tensor:
-    """A frame uint8 `[H, W, 3]` under an overlay `[4, 32, W]`."""
+    """A copy of a frame uint8 `[H, W, 3]`, under an overlay `[4, 32, W]` if there is one."""
+    frame = frame.clone()
     if overlay is None:
         return frame
     rows = min(STRIP, len(frame))
     part = overlay[:, -rows:].movedim(0, -1)
-    frame = frame.clone()
     frame[-rows:] = torch.where(part[..., 3:] > _OPAQUE, part[..., :3], frame[-rows:])
     return frame

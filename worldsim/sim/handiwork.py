@@ -51,15 +51,15 @@ def work(
     """The world after the hands have done what an action tells them; the same memory, as a rule.
 
     Args:
-        action: `[25]`.
+        action: `[25]`, of which `busy` says yes.
         pose: `[5]` that it leads to.
         view: what is known from there, a batch of one.
         usable: `[H, W]` bool, False over the HUD.
     """
     grip, last = rested(world.grip, action), world.grip.aim
     # Who stands still aims at what he aimed at, however the depth that was dreamt flickers.
-    found = last if last and torch.equal(pose, world.pose) else _aimed(pose, view) if busy(action) else None
-    if found is None or not busy(action):
+    found = last if last and torch.equal(pose, world.pose) else _aimed(pose, view)
+    if found is None:
         return replace(world, grip=grip)
     attack, use = bool(action[ATTACK] > 0.5), bool(action[USE] > 0.5)
     held = world.grip.held + 1 if last and last.cell == found.cell else 1

@@ -27,7 +27,7 @@ from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.exemplars import Exemplars
-from worldsim.sim.sight import GIVEN, Chosen, Sight, joined, revealed, row, see, united
+from worldsim.sim.sight import GIVEN, Chosen, Sight, revealed, row, see, swapped, united
 from worldsim.sim.state import KeyFrame, WorldState
 
 TURNS = (-70.0, -45.0, -20.0, 0.0, 20.0, 45.0, 70.0)
@@ -215,6 +215,5 @@ def imagine(
             slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
             seen = see(model, [after[i]], slots, pose[i : i + 1], trust)
             again[i] = revealed(seen, idea.worn)
-    if again:
-        sight = joined([again.get(i) or row(sight, i) for i in range(len(worlds))])
+    sight = swapped(sight, again)
     return after, replace(sight, view=united(sight))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
@@ -128,6 +128,13 @@ def joined(rows: Sequence[Sight]) -> Sight:
         _joined([r.view for r in rows]),
         torch.cat([r.ground for r in rows]),
     )
+
+
+def swapped(sight: Sight, others: Mapping[int, Sight]) -> Sight:
+    """The sight with other views, batches of one, for some worlds by their numbers; itself if for none."""
+    if not others:
+        return sight
+    return joined([others.get(i) or row(sight, i) for i in range(len(sight.ground))])
 
 
 def _picked(batch: T, i: int) -> T:

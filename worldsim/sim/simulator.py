@@ -36,7 +36,7 @@ from worldsim.sim.imagination import Imagination, imagine
 from worldsim.sim.network import Backend, Eager, Network, open_network
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
-from worldsim.sim.sight import LOOSE, Sight, choose, gather, joined, row, see
+from worldsim.sim.sight import LOOSE, Sight, choose, gather, row, see, swapped
 from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
@@ -219,33 +219,29 @@ class Simulator:
         self, worlds: Sequence[WorldState], actions: Tensor, pose: Tensor, sight: Sight
     ) -> tuple[Sequence[WorldState], Sight]:
         """Let hands do what actions `[B, 25]` say, each by itself, and look again where that changed the world."""
-        if self.model.hands is None:
-            return [replace(w, grip=rested(w.grip, actions[i])) for i, w in enumerate(worlds)], sight
-        after, rows = [], []
+        hands, after = self.model.hands, [replace(w, grip=rested(w.grip, a)) for w, a in zip(worlds, actions)]
+        again: dict[int, Sight] = {}
         for i, world in enumerate(worlds):
-            seen = row(sight, i)
-            done = work(self.model.hands, world, actions[i], pose[i], seen.view, self.model.usable)
-            if done.grip.broke or done.grip.placed:
-                (done,), seen = self._look([done], pose[i : i + 1])
-            after.append(done)
-            rows.append(seen)
-        changed = any(w.grip.broke or w.grip.placed for w in after)
-        return after, joined(rows) if changed else sight
+            if hands is None or not busy(actions[i]):
+                continue
+            after[i] = work(hands, world, actions[i], pose[i], row(sight, i).view, self.model.usable)
+            if after[i].grip.broke or after[i].grip.placed:
+                (after[i],), again[i] = self._look([after[i]], pose[i : i + 1])
+        return after, swapped(sight, again)
 
     def _dress(
         self, worlds: Sequence[WorldState], actions: Tensor, sight: Sight
     ) -> tuple[Sequence[WorldState], Sight]:
         """The overlays that actions `[B, 25]` lead to, and the newest frames with them."""
-        if self.model.overlay is None:
-            return worlds, sight
-        pairs = [
-            dress(self.model.overlay, w, actions[i], row(sight, i).view, self.model.usable)
-            for i, w in enumerate(worlds)
-        ]
-        if all(new.overlay is old.overlay for (new, _), old in zip(pairs, worlds)):
-            return worlds, sight
-        views = joined([replace(row(sight, i), view=view) for i, (_, view) in enumerate(pairs)])
-        return [world for world, _ in pairs], views
+        overlay, after, again = self.model.overlay, list(worlds), {}
+        for i, world in enumerate(worlds):
+            moving = moves(world, actions[i])
+            if overlay is None or not (moving or world.overlay is None):
+                continue
+            seen = row(sight, i)
+            after[i], view = dress(overlay, world, seen.view, self.model.usable, moving=moving)
+            again[i] = replace(seen, view=view)
+        return after, swapped(sight, again)
 
     def _feel(self, world: WorldState, action: Tensor, pose: Tensor) -> WorldState:
         """Let hands do what an action `[25]` says by what is remembered of the view from `pose` `[1, 5]`."""
@@ -341,7 +337,7 @@ class Simulator:
                 after.append(replace(w, failed="the model's numbers are not finite"))
                 continue
             # Copies: a view would keep the whole batch for as long as one world remembers its part.
-            frame = dressed(frames[i].clone(), w.overlay)
+            frame = dressed(frames[i], w.overlay)
             key = KeyFrame(frame, depth[i].clone(), pose[i].clone(), w.tick + 1, kept[i].clone())
             after.append(
                 replace(
