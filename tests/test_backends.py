@@ -31,7 +31,7 @@ def test_a_context_survives_being_laid_flat() -> None:
     inputs, _ = probe(model)
     context = model.denoiser.context(inputs)
     flat = flat_context(context)
-    assert all(a is b for a, b in zip(flat_context(to_context(flat)), flat))
+    assert all(a is b for a, b in zip(flat_context(to_context(flat, inputs)), flat))
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])

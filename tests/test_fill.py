@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth, tangents
-from worldsim.model.fill import composite, copy_torch, go_on, pull_push, window_sum
+from worldsim.model.fill import composite, copy_torch, go_on, pull_push, pull_push_torch, window_sum
 
 
 def test_known_pixels_stay_and_holes_take_after_their_neighbours() -> None:
@@ -21,6 +21,14 @@ def test_known_pixels_stay_and_holes_take_after_their_neighbours() -> None:
     assert torch.equal(filled[..., :60], picture[..., :60])
     assert float((filled[..., 60:66] - picture[..., 60:66]).abs().mean()) < 0.15
     assert float(filled.abs().max()) <= 1
+
+
+@pytest.mark.parametrize("size", [(96, 160), (13, 21), (7, 1)])
+def test_compiled_and_plain_pull_push_agree(size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randn(2, 4, *size, generator=generator)
+    known = (torch.rand(2, 1, *size, generator=generator) > 0.7).float()
+    assert torch.allclose(pull_push(pixels, known), pull_push_torch(pixels, known), atol=1e-6)
 
 
 def test_windows_are_summed_as_pooling_would() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
-from worldsim.model.surroundings import ACROSS, HEIGHTS, POINTS, Remembered, sense
+from worldsim.model import surroundings
+from worldsim.model.surroundings import ACROSS, HEIGHTS, POINTS, Remembered, sense, sense_torch
 
 HEIGHT, WIDTH, EYE = 48, 80, 1.62
 
@@ -68,3 +70,18 @@ def test_turning_turns_the_grid() -> None:
     turned = out[:POINTS].view(len(ACROSS), len(HEIGHTS), len(ACROSS))
     level, middle = HEIGHTS.index(0.2), len(ACROSS) // 2
     assert abs(float(turned[ACROSS.index(-1.2), level, middle])) < 0.1
+
+
+def test_compiled_and_plain_look_ups_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pose = torch.randn(3, 6, 5, generator=generator) * torch.tensor([1.0, 1.0, 1.0, 90.0, 20.0])
+    depth = torch.rand(3, 6, HEIGHT, WIDTH, generator=generator) * 4 + 0.1
+    frames = Remembered(depth, pose, torch.rand(3, 6, generator=generator) > 0.3)
+    usable = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
+    usable[40:] = False
+    eye, yaw = torch.randn(3, 3, generator=generator), torch.tensor([0.0, 50.0, 200.0])
+    compiled = sense(frames, eye, yaw, usable)
+    monkeypatch.setattr(surroundings, "_sense_compiled", sense_torch)
+    plain = sense(frames, eye, yaw, usable)
+    assert 0.1 < float(plain[:, POINTS:].mean()) < 0.9
+    assert torch.allclose(compiled, plain, atol=1e-3)

@@ -72,7 +72,7 @@ def test_what_is_a_guess_changes_only_for_a_strong_reason() -> None:
     context = model.denoiser.context(replace(inputs, temperature=inputs.temperature * 0.02))
     noise, one = torch.randn(2, *model.latent_shape), torch.ones(2)
     free, firm = (model.denoise(noise, one, 0 * one, context, calm).latents for calm in (0.0, 1e-6))
-    known = (1 - context.unknown).repeat(1, 3, 1, 1) > 0.5
+    known = (1 - context.sources.unknown).repeat(1, 3, 1, 1) > 0.5
     moved = (free - firm).abs()[known]
     assert 0 < moved.max() <= 0.3, "by what the threshold takes away, and no more"
 

@@ -109,7 +109,11 @@ def world_loss(
         model, example, prediction, context, clean, config.steady_detail
     )
     return Outcome(
-        torch.stack(list(parts.values())).sum(), parts, prediction.latents, prediction, context.unknown
+        torch.stack(list(parts.values())).sum(),
+        parts,
+        prediction.latents,
+        prediction,
+        context.sources.unknown,
     )
 
 
@@ -170,7 +174,8 @@ def _losses(
     trusted = torch.maximum(ground, 1 - level[:, None, None, None])
     trusted = config.invented + (1 - config.invented) * trusted
     weight = loss_weight(level)[:, None, None, None] * _per_latent(
-        trusted * (1 + config.unknown * context.unknown + config.changed * _changed(context, target)), error
+        trusted * (1 + config.unknown * context.sources.unknown + config.changed * _changed(context, target)),
+        error,
     )
     true_depth, deep = (
         F.pixel_unshuffle(encode_depth(example.depth), model.factor),
@@ -207,13 +212,13 @@ def _heads(
 def _changed(context: Context, target: Tensor) -> Tensor:
     """`[B, P, h, w]` in [0, 1]: how surely the target shows something else than every reference."""
     with torch.no_grad():
-        pixels = context.unknown.shape[1]
-        off = (context.candidates - target[:, None]).abs()
+        pixels = context.sources.unknown.shape[1]
+        off = (context.sources.candidates - target[:, None]).abs()
         cells = off.shape[2] // pixels if off.shape[2] % pixels == 0 else 0
         if cells == 0:  # learned latents have no pixels
-            return torch.zeros_like(context.unknown)
+            return torch.zeros_like(context.sources.unknown)
         least = off.unflatten(2, (cells, pixels)).mean(2).amin(1)
-        return ((least - _SAME) / (_OTHER - _SAME)).clamp(0, 1) * (1 - context.unknown)
+        return ((least - _SAME) / (_OTHER - _SAME)).clamp(0, 1) * (1 - context.sources.unknown)
 
 
 def _steady(
@@ -226,13 +231,19 @@ def _steady(
 ) -> Tensor:
     """Departure from what was invented before, or begun from what is seen elsewhere."""
     ground = F.pixel_unshuffle(example.grounding, model.factor)
-    shown = torch.maximum(1 - context.unknown, context.begun) * (1 - ground) ** 2 * clean[:, None, None, None]
+    shown = (
+        torch.maximum(1 - context.sources.unknown, context.sources.started)
+        * (1 - ground) ** 2
+        * clean[:, None, None, None]
+    )
     # The HUD does not turn with the camera: it stays as the newest frame has it, the last candidate.
     fixed = F.pixel_unshuffle((~model.usable).float()[None, None], model.factor)
-    stays = _per_latent(fixed, context.candidates[:, 0])
-    kept = torch.lerp(context.candidates[:, 0].float(), context.candidates[:, -1].float(), stays)
+    stays = _per_latent(fixed, context.sources.candidates[:, 0])
+    kept = torch.lerp(
+        context.sources.candidates[:, 0].float(), context.sources.candidates[:, -1].float(), stays
+    )
     frame = prediction.latents - kept
-    depth = (prediction.depth - context.candidate_depth[:, 0]) * example.deep[:, None, None, None]
+    depth = (prediction.depth - context.sources.candidate_depth[:, 0]) * example.deep[:, None, None, None]
     return _departure(frame, shown, detail) + _departure(depth, shown, detail)
 
 

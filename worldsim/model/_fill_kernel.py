@@ -6,22 +6,27 @@ import math
 from typing import Any
 
 import numba as nb
+import numpy as np
 
 _AHEAD = 0.05
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def copy_elsewhere(
-    pixels: Any, known: Any, gap: Any, last: Any, has_last: Any, turns: Any, ups: Any, below: Any,
+    pixels: Any, known: Any, gap: Any, last: Any, has_last: Any, pitches: Any, elsewhere: Any,
     tan_x: float, tan_y: float,
 ) -> None:  # fmt: skip
     """Fill gaps of `pixels` `[B, 4, H, W]` in place and mark them in `known`; see `fill.go_on`.
 
-    `turns` `[D, B, 3, 3]` are tried in their order, `ups` `[B, 3]` is the world's up in camera axes.
+    `pitches` `[B]` of the views and `elsewhere` `[D, 2]` (right, down), where a gap is continued from, are in radians.
     """
     batch, _, height, width = pixels.shape
     source, seen = pixels.copy(), known.copy()
+    turns = np.empty((len(elsewhere), 3, 3))
     for b in range(batch):
+        up = (0.0, -math.cos(pitches[b]), -math.sin(pitches[b]))
+        for d in range(len(elsewhere)):
+            _turn(pitches[b], elsewhere[d, 0], elsewhere[d, 1], turns[d])
         for j in range(height):
             y = ((j + 0.5) / height * 2 - 1) * tan_y
             for i in range(width):
@@ -29,7 +34,7 @@ def copy_elsewhere(
                     continue
                 x = ((i + 0.5) / width * 2 - 1) * tan_x
                 for d in range(len(turns)):
-                    r = turns[d, b]
+                    r = turns[d]
                     z = r[2, 0] * x + r[2, 1] * y + r[2, 2]
                     if z < _AHEAD:
                         continue
@@ -39,14 +44,30 @@ def copy_elsewhere(
                         continue
                     known[b, 0, j, i] = 1
                     code = pixels[b, 3, j, i] - math.log2(z) / 5.5
-                    if below[d]:
-                        code += _nearer(ups[b], x, y, r, z)
+                    if elsewhere[d, 1] > 0:
+                        code += _nearer(up, x, y, r, z)
                     pixels[b, 3, j, i] = min(max(code, -1.0), 1.0)
                     break
                 if known[b, 0, j, i] < 0.5 and has_last[b]:
                     known[b, 0, j, i] = 1
                     for c in range(4):
                         pixels[b, c, j, i] = last[b, c, j, i]
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _turn(pitch: float, yaw: float, down: float, out: Any) -> None:
+    """From a pixel's ray to the one it is continued from: level, about the world's upright axis, tilt, and down."""
+    sin_l, cos_l = math.sin(-pitch), math.cos(-pitch)
+    sin_y, cos_y = math.sin(yaw), math.cos(yaw)
+    sin_t, cos_t = math.sin(pitch + down), math.cos(pitch + down)
+    # About y after about x by -pitch, row by row.
+    a = (cos_y, sin_y * sin_l, sin_y * cos_l)
+    b = (0.0, cos_l, -sin_l)
+    c = (-sin_y, cos_y * sin_l, cos_y * cos_l)
+    for k in range(3):
+        out[0, k] = a[k]
+        out[1, k] = cos_t * b[k] - sin_t * c[k]
+        out[2, k] = sin_t * b[k] + cos_t * c[k]
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

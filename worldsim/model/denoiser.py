@@ -7,20 +7,21 @@ residual; and beside it the frame's depth, its own expected error and the featur
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldsim.actions import ACTION_SIZE
-from worldsim.model.layers import ReferenceAttention, ResBlock, channel_norm, fourier
+from worldsim.model.composition import EXTRA_CANDIDATES, Sources, compose
+from worldsim.model.layers import Merged, ReferenceAttention, ResBlock, channel_norm, fourier
 from worldsim.model.references import DESCRIPTION_SIZE, Compensation
 from worldsim.model.tokenizer import TokenizerConfig
 
 _FOURIER = 64
-_FIRM = 0.3  # units of [-1, 1] that the residual has to go farther at a temperature of 0
-_EXTRA_CANDIDATES = 3  # the unwarped newest frame, the noisy frame, and nothing
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,13 @@ class DenoiserConfig:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(Sources):
     """What the denoiser takes beside the noise, all in latents of the tokenizer; see `world_model`."""
 
-    warped: Tensor
-    """`[B, R, C, h, w]` references in the current view."""
-    warped_depth: Tensor
-    """`[B, R, P, h, w]` their depth codes, P pixels a cell."""
-    known: Tensor
-    """`[B, R, P, h, w]` in {0, 1}."""
-    begun: Tensor
-    """`[B, P, h, w]`, 1 where the first of `warped` shows in a gap what is seen elsewhere, see `fill.go_on`."""
-    newest: Tensor
-    """`[B, C, h, w]` newest frame as it stood."""
-    newest_depth: Tensor
-    """`[B, P, h, w]`."""
     held: Tensor
     """`[B, C, h, w]` pixels that are given, 0 elsewhere."""
     held_mask: Tensor
     """`[B, P, h, w]` in {0, 1}."""
-    fixed: Tensor
-    """`[P, h, w]`, 1 where the picture does not turn with the camera (HUD)."""
     references: Tensor
     """`[B, R, C, h, w]` unwarped."""
     description: Tensor
@@ -91,27 +78,18 @@ class Inputs:
     """`[B, 5]`: sine and cosine of the pitch, and the step (right, up, forward) in blocks."""
     caption: Tensor
     """`[B, 384]`, zero for none."""
-    temperature: Tensor
-    """`[B, P, h, w]` in (0, 1]: 1 copies as it was trained to; less is decisive, for what is a guess anyway."""
 
 
 @dataclass(frozen=True)
 class Context:
     """What does not depend on the noise: computed once a frame and not once a step."""
 
+    sources: Sources
+    """What frames are composed of, see `composition`."""
     stem: Tensor
     cond: Tensor
     memory: list[tuple[Tensor, Tensor]]
     memory_mask: Tensor
-    candidates: Tensor
-    candidate_depth: Tensor
-    bias: Tensor
-    unknown: Tensor
-    """`[B, P, h, w]`, 1 where no reference shows anything: there the network has to invent."""
-    begun: Tensor
-    """`[B, P, h, w]`, 1 where it is given a beginning of that, with detail, in the first candidate."""
-    temperature: Tensor
-    """`[B, P, h, w]`, see `Inputs`."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +102,17 @@ class Features:
     """`[B, E, h, w]` outermost, before the frame is drawn from it."""
     cond: Tensor
     """`[B, cond]` action, motion, caption and noise level."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What comes out of the network's last layers."""
+
+    out: Tensor
+    """`[B, C + 2 P + (R + 3) G, h, w]`, see `composition.compose`."""
+    signals: Tensor
+    """`[B, 7]` the first game signals, scaled."""
+    features: Features
 
 
 @dataclass(frozen=True)
@@ -148,7 +137,7 @@ class Denoiser(nn.Module):
         super().__init__()
         self.config, self.channels, self.pixels, self.groups = config, latent_channels, factor**2, copy_groups
         widths = [config.channels * m for m in config.multipliers]
-        self.candidate_count = config.references + _EXTRA_CANDIDATES
+        self.candidate_count = config.references + EXTRA_CANDIDATES
         known = latent_channels * (config.references + 2) + self.pixels * (2 * config.references + 2)
         self.stem = nn.Conv2d(latent_channels, widths[0], 1)
         self.static_stem = nn.Conv2d(known, widths[0], 1)
@@ -156,6 +145,7 @@ class Denoiser(nn.Module):
         self.step_in = nn.Linear(2 * _FOURIER, config.cond)
         self.cond_out = nn.Sequential(nn.SiLU(), nn.Linear(config.cond, config.cond), nn.SiLU())
         self._build_levels(widths)
+        self._merged = Merged()
         self._build_memory(widths[-1], 2 ** (len(widths) - 1), factor)
         out = latent_channels + 2 * self.pixels + self.candidate_count * copy_groups
         self.out = nn.Conv2d(widths[0], out, 3, padding=1)
@@ -206,16 +196,11 @@ class Denoiser(nn.Module):
         tokens = self._memory_tokens(i)
         per_reference = tokens.shape[1] // i.valid.shape[1]
         return Context(
+            sources=inputs,
             stem=self.static_stem(static.contiguous(memory_format=torch.channels_last)),
             cond=self.cond_in(cond),
             memory=[layer.references(tokens) for layer in self._attention()],
             memory_mask=i.valid.repeat_interleave(per_reference, 1),
-            candidates=torch.cat([i.warped, i.newest[:, None]], 1),
-            candidate_depth=torch.cat([i.warped_depth, i.newest_depth[:, None]], 1),
-            bias=self._copy_bias(i),
-            unknown=(1 - i.known.amax(1)) * (1 - i.fixed),
-            begun=i.begun * (1 - i.fixed),
-            temperature=torch.lerp(i.temperature, torch.ones_like(i.temperature), i.fixed),
         )
 
     def forward(
@@ -223,82 +208,48 @@ class Denoiser(nn.Module):
     ) -> Prediction:
         """Predict the clean frame from latents `x` `[B, C, h, w]` at `noise_level` and `step_size` `[B]`.
 
-        `calm` is how far, in units of [-1, 1], the residual has to go before it changes what the
-        references show (soft threshold): a world that eats its own output must not pay for small
-        biases at every frame. Where the temperature is low it has to go farther, and one reference is copied
-        instead of a mean of several: what was a guess is to stay the same guess.
+        Args:
+            calm: threshold of the residual, see `composition.compose`.
         """
+        return draw(self.outputs(x, noise_level, step_size, context), x, noise_level, context, calm)
+
+    def outputs(self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context) -> Raw:
+        """All of `forward` that has weights."""
         steps = torch.cat([fourier(noise_level, _FOURIER), fourier(step_size, _FOURIER)], -1)
         cond = self.cond_out(context.cond + self.step_in(steps))
         h = context.stem + self.stem(x.contiguous(memory_format=torch.channels_last))
-        h, inner = self._trunk(h, cond, context)
+        h, inner = self._trunk(h, self._films(cond), context)
         out = self.out(F.silu(channel_norm(h))).float()
-        if calm > 0:
-            out = torch.cat(
-                [self._calmed(out[:, : self.channels], context, calm), out[:, self.channels :]], 1
-            )
-        signals = self.signals(inner.mean((2, 3))).float()
-        return self._predict(out, x, noise_level, context, signals, Features(inner, h, cond))
+        return Raw(out, self.signals(inner.mean((2, 3))).float(), Features(inner, h, cond))
 
-    def _trunk(self, h: Tensor, cond: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    def _films(self, cond: Tensor) -> Iterator[Tensor]:
+        """Scale and shift `[B, 2 W]` of every layer that `cond` modulates, in their order, by one product."""
+        films = [layer.film for layer in self._modulated()]
+        parts = F.linear(cond, *self._merged.of(films)).split([film.out_features for film in films], 1)
+        return iter(parts)
+
+    def _modulated(self) -> list[Any]:
+        middle = [self.inner[0], *(m for pair in zip(self.attend, self.inner[1:]) for m in pair)]
+        levels: list[Any] = [*self.enter, middle, *reversed(self.leave)]
+        return [layer for level in levels for layer in level]
+
+    def _trunk(self, h: Tensor, films: Iterator[Tensor], context: Context) -> tuple[Tensor, Tensor]:
         skips: list[Tensor] = []
         for blocks, down in zip(self.enter, self.down):
             for block in blocks:  # type: ignore[attr-defined]
-                h = block(h, cond)
+                h = block(h, next(films))
             skips.append(h)
             h = down(h)
         h = h + self.position.to(h.dtype)
-        h = self.inner[0](h, cond)
+        h = self.inner[0](h, next(films))
         for attend, block, memory in zip(self.attend, self.inner[1:], context.memory):
-            h = block(attend(h, cond, memory, context.memory_mask), cond)
+            h = block(attend(h, next(films), memory, context.memory_mask), next(films))
         inner = h
         for blocks, up, merge, skip in reversed(list(zip(self.leave, self.up, self.merge, skips))):
             h = merge(torch.cat([F.pixel_shuffle(up(h), 2), skip], 1))
             for block in blocks:  # type: ignore[attr-defined]
-                h = block(h, cond)
+                h = block(h, next(films))
         return h, inner
-
-    def _predict(
-        self,
-        out: Tensor,
-        x: Tensor,
-        noise_level: Tensor,
-        context: Context,
-        signals: Tensor,
-        features: Features,
-    ) -> Prediction:
-        c, p, g = self.channels, self.pixels, self.groups
-        residual, depth, spread, logits = out.split([c, p, p, self.candidate_count * g], 1)
-        bias = context.bias.clone()
-        # The noisy frame is worth copying in so far as it is not noise.
-        odds = torch.log((1 - noise_level + 1e-4) / (noise_level + 1e-4))
-        bias[:, -2] = 3 * odds[:, None, None, None] - 6
-        temperature = _by_group(context.temperature, g)
-        weights = torch.softmax((logits.unflatten(1, (self.candidate_count, g)) + bias) / temperature, 1)
-        seen = context.candidate_depth.shape[1]
-        # Nothing, the last candidate, adds nothing to the sum.
-        latents = _mix(weights[:, :seen], context.candidates) + _mix(weights[:, -2:-1], x[:, None]) + residual
-        copied = _mix(weights[:, :seen], context.candidate_depth)
-        return Prediction(latents, copied + depth, F.softplus(spread - 3), signals, features)
-
-    def _calmed(self, residual: Tensor, context: Context, calm: float) -> Tensor:
-        colours, rest = divmod(self.channels, self.pixels)
-        if rest or colours < 1:  # learned latents have no pixels to threshold
-            return residual
-        given = torch.maximum(1 - context.unknown, context.begun)
-        threshold = ((calm + _FIRM * (1 - context.temperature)) * given).repeat(1, colours, 1, 1)
-        return residual.sign() * (residual.abs() - threshold).clamp(min=0)
-
-    def _copy_bias(self, i: Inputs) -> Tensor:
-        """Prefer what is known, the newer first; inside the HUD the newest frame as it stood."""
-        order = torch.arange(i.known.shape[1], device=i.known.device).view(1, -1, 1, 1, 1)
-        moving = (1 - i.fixed) * i.known
-        warped = torch.where(moving > 0.5, 4.0 - 1.5 * order, -8.0)
-        # Slot 0 has no holes: where nothing is known it holds a smooth continuation to start from.
-        warped[:, 0] = torch.where(i.fixed > 0.5, warped[:, 0], warped[:, 0].clamp(min=-1.0))
-        newest = torch.where(i.fixed > 0.5, 4.0, -6.0).expand_as(warped[:, :1])
-        bias = torch.cat([warped, newest, torch.zeros_like(newest), torch.full_like(newest, -6.0)], 1)
-        return bias if self.groups == self.pixels else bias.mean(2, keepdim=True)
 
     def _memory_tokens(self, i: Inputs) -> Tensor:
         batch, slots = i.valid.shape
@@ -311,18 +262,7 @@ class Denoiser(nn.Module):
         return [m for m in self.attend if isinstance(m, ReferenceAttention)]
 
 
-def _by_group(temperature: Tensor, groups: int) -> Tensor:
-    """Of each cell's G copy weights: `[B, 1, G, h, w]`."""
-    if groups != temperature.shape[1]:
-        temperature = temperature.mean(1, keepdim=True)
-    return temperature[:, None]
-
-
-def _mix(weights: Tensor, candidates: Tensor) -> Tensor:
-    """Sum candidates `[B, n, C, h, w]` by the weights `[B, n, G, h, w]` of each cell's G pixels.
-
-    Channels are colours x pixels; with fewer weights than pixels one weight serves all.
-    """
-    groups, channels = weights.shape[2], candidates.shape[2]
-    mixed = (weights[:, :, None] * candidates.unflatten(2, (channels // groups, groups))).sum(1)
-    return mixed.flatten(1, 2)
+def draw(raw: Raw, x: Tensor, noise_level: Tensor, context: Context, calm: float) -> Prediction:
+    """The frame that the network's outputs say, from `x` `[B, C, h, w]` at `noise_level` `[B]`."""
+    latents, depth, spread = compose(raw.out, x, noise_level, context.sources, calm)
+    return Prediction(latents, depth, spread, raw.signals, raw.features)

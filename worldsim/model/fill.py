@@ -28,9 +28,25 @@ _WINDOW = 15
 _SOFT = 0.05
 
 
-@fusible
 def pull_push(pixels: Tensor, known: Tensor) -> Tensor:
     """Fill pixels `[B, C, H, W]` where `known` `[B, 1, H, W]` is 0; zero if nothing at all is known."""
+    if pixels.device.type != "cpu" or pixels.requires_grad:
+        return pull_push_torch(pixels, known)
+    filled = pixels.float().contiguous().clone()
+    _pyramid_kernel()(filled.numpy(), known.float().contiguous().numpy(), _SOFT)
+    return filled
+
+
+@functools.cache
+def _pyramid_kernel() -> Callable[..., None]:
+    from worldsim.model._pyramid_kernel import fill_holes
+
+    return fill_holes
+
+
+@fusible
+def pull_push_torch(pixels: Tensor, known: Tensor) -> Tensor:
+    """`pull_push` in plain torch, on any device."""
     return _pyramid(pixels, known)
 
 
@@ -99,13 +115,11 @@ def go_on(
 def _copy_compiled(
     pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor, last: Tensor, has_last: Tensor
 ) -> tuple[Tensor, Tensor]:
-    turns, up = _turns(pitch)
     pixels, known = pixels.detach().float().contiguous().clone(), known.float().contiguous().clone()
-    below = np.array([down > 0 for _, down in ELSEWHERE])
     _kernel()(
         pixels.numpy(), known.numpy(), gap.contiguous().numpy(), last.detach().float().contiguous().numpy(),
-        has_last.numpy(), turns.contiguous().numpy(), up.numpy(),
-        below, *tangents(*pixels.shape[-2:]),
+        has_last.numpy(), np.radians(pitch.numpy().astype(np.float64)), np.radians(ELSEWHERE),
+        *tangents(*pixels.shape[-2:]),
     )  # fmt: skip
     return pixels, known
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,30 @@ def channel_norm(x: Tensor) -> Tensor:
     return F.layer_norm(x.permute(0, 2, 3, 1), (x.shape[1],)).permute(0, 3, 1, 2)
 
 
+class Merged:
+    """Weights of several linear layers with the same input, one below the other: one product in place of many.
+
+    While nothing is learned they are kept; `_version` tells when one of them was written to.
+    """
+
+    def __init__(self) -> None:
+        self._of: tuple[int, Tensor, Tensor] | None = None
+
+    def of(self, layers: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
+        """Weight `[sum of outputs, inputs]` and bias."""
+        parts = [p for layer in layers for p in (layer.weight, _bias(layer))]
+        if any(p.requires_grad or p.is_inference() for p in parts) or torch.compiler.is_compiling():
+            return _stacked(layers)
+        key = hash(tuple((p.data_ptr(), p._version) for p in parts))
+        if self._of is None or self._of[0] != key:
+            self._of = key, *_stacked(layers)
+        return self._of[1:]
+
+
+def _stacked(layers: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
+    return torch.cat([layer.weight for layer in layers]), torch.cat([_bias(layer) for layer in layers])
+
+
 class ResBlock(nn.Module):
     """norm, FiLM, 3x3 convolution, SiLU, 3x3 convolution, added to the input (Perez et al. 2018)."""
 
@@ -32,9 +57,9 @@ class ResBlock(nn.Module):
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(_bias(self.conv_out))
 
-    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
-        """x `[B, width, h, w]`, cond `[B, cond]`."""
-        scale, shift = self.film(cond)[:, :, None, None].chunk(2, 1)
+    def forward(self, x: Tensor, film: Tensor) -> Tensor:
+        """x `[B, width, h, w]`; `film` `[B, 2 width]` scale and shift, `self.film` of the conditioning."""
+        scale, shift = film[:, :, None, None].chunk(2, 1)
         h = torch.addcmul(shift, channel_norm(x), 1 + scale)
         return x + self.conv_out(F.silu(self.conv_in(h)))
 
@@ -58,10 +83,10 @@ class ReferenceAttention(nn.Module):
         key, value = self.reference_key_value(tokens).chunk(2, -1)
         return self._split(key), self._split(value)
 
-    def forward(self, x: Tensor, cond: Tensor, memory: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-        """x `[B, width, h, w]`; mask `[B, M]`, True where a reference token may be looked at."""
+    def forward(self, x: Tensor, film: Tensor, memory: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
+        """x and `film` as of `ResBlock`; mask `[B, M]`, True where a reference token may be looked at."""
         batch, width, height, columns = x.shape
-        scale, shift = self.film(cond)[:, None].chunk(2, -1)
+        scale, shift = film[:, None].chunk(2, -1)
         tokens = F.layer_norm(x.flatten(2).transpose(1, 2), (width,)) * (1 + scale) + shift
         key, value = (self._split(t) for t in self.key_value(tokens).chunk(2, -1))
         own = mask.new_ones(batch, tokens.shape[1])
@@ -78,6 +103,6 @@ class ReferenceAttention(nn.Module):
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
-def _bias(conv: nn.Conv2d) -> Tensor:
-    assert conv.bias is not None
-    return conv.bias
+def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias

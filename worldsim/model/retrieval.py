@@ -7,6 +7,9 @@ length of the past beyond a few hundred points a candidate.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -65,11 +68,39 @@ def magnification(depth: Tensor, source: Tensor, target: Tensor, aspect: float, 
 
 def _land(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor, Tensor]:
     """Where the candidates' points come to lie: the cell, the depth, and whether it is in view, each `[B, N, 240]`."""
-    batch, count = depth.shape[:2]
-    rows, columns = GRID
-    tan_x, tan_y = tangents(rows, rows)[0] * aspect, tangents(rows, rows)[1]
-    grid = rays(rows, columns, (tan_x, tan_y), depth.device)
+    tan_x, tan_y = tangents(GRID[0], GRID[0])[0] * aspect, tangents(GRID[0], GRID[0])[1]
     rotation, translation = relative_pose(source, target[:, None])
+    if depth.device.type == "cpu":
+        return _land_compiled(depth, rotation, translation, (tan_x, tan_y))
+    return land_torch(depth, rotation, translation, (tan_x, tan_y))
+
+
+def _land_compiled(
+    depth: Tensor, rotation: Tensor, translation: Tensor, extent: tuple[float, float]
+) -> tuple[Tensor, Tensor, Tensor]:
+    shape = *depth.shape[:2], CELLS
+    cells, z = torch.zeros(shape, dtype=torch.long), torch.empty(shape)
+    inside = torch.zeros(shape, dtype=torch.bool)
+    given = (t.detach().float().flatten(0, 1).contiguous().numpy() for t in (depth, rotation, translation))
+    filled = (t.flatten(0, 1).numpy() for t in (cells, z, inside))
+    _kernel()(*given, *extent, _AHEAD, *filled)
+    return cells, z, inside
+
+
+@functools.cache
+def _kernel() -> Callable[..., None]:
+    from worldsim.model._retrieval_kernel import land
+
+    return land
+
+
+def land_torch(
+    depth: Tensor, rotation: Tensor, translation: Tensor, extent: tuple[float, float]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What `coverage` asks of candidates at their relative poses, in plain torch on any device."""
+    batch, count = depth.shape[:2]
+    (rows, columns), (tan_x, tan_y) = GRID, extent
+    grid = rays(rows, columns, extent, depth.device)
     points = rotate(rotation, grid * depth.reshape(batch, count, 1, -1))
     points = points + translation[..., None]
     z = points[:, :, 2]

@@ -8,6 +8,8 @@ just behind it is solid.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +55,31 @@ def sense(frames: Remembered, eye: Tensor, yaw: Tensor, usable: Tensor) -> Tenso
         usable: `[H, W]` bool, False over the HUD.
     """
     points = eye[:, None] + from_yaw_frame(_grid(eye.device).expand(len(eye), -1, -1), yaw[:, None])
+    if points.device.type == "cpu":
+        return _sense_compiled(points, frames, usable)
+    return sense_torch(points, frames, usable)
+
+
+def _sense_compiled(points: Tensor, frames: Remembered, usable: Tensor) -> Tensor:
+    distance, known = torch.full(points.shape[:2], -1.0), torch.zeros(points.shape[:2])
+    pose = frames.pose.float()
+    given = (points, frames.depth, camera_to_world(pose).transpose(-1, -2), pose[..., :3])
+    _kernel()(
+        *(t.detach().float().contiguous().numpy() for t in given), frames.valid.numpy(), usable.numpy(),
+        *tangents(*frames.depth.shape[-2:]), _AHEAD, _BEHIND, distance.numpy(), known.numpy(),
+    )  # fmt: skip
+    return torch.cat([distance, known], 1)
+
+
+@functools.cache
+def _kernel() -> Callable[..., None]:
+    from worldsim.model._surroundings_kernel import look_up
+
+    return look_up
+
+
+def sense_torch(points: Tensor, frames: Remembered, usable: Tensor) -> Tensor:
+    """`sense` of points `[B, P, 3]` of the world, in plain torch on any device."""
     distance, tells = _look_up(points, frames.depth, frames.pose, frames.valid, usable)
     newest = tells.to(torch.uint8).argmax(1, keepdim=True)  # the first of those that tell
     known = tells.any(1)

@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from worldsim.actions import CAMERA
 from worldsim.errors import ConfigError
@@ -26,7 +25,7 @@ from worldsim.model.heads import Heads, HeadsConfig, read, read_first
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.overlay import Overlay, OverlayConfig
 from worldsim.model.references import References, View, look
-from worldsim.model.tokenizer import build_tokenizer
+from worldsim.model.tokenizer import build_tokenizer, to_cells, to_pixels
 from worldsim.signals import TABLE
 
 _GONE = 32.0
@@ -151,11 +150,11 @@ class WorldModel(nn.Module):
 
     def depth(self, prediction: Prediction) -> Tensor:
         """Predicted z-depth `[B, 1, H, W]` in blocks."""
-        return decode_depth(F.pixel_shuffle(prediction.depth, self.factor))
+        return decode_depth(to_pixels(prediction.depth, self.factor))
 
     def spread(self, prediction: Prediction) -> Tensor:
         """Expected absolute error `[B, 1, H, W]` of each pixel, in units of [-1, 1]."""
-        return F.pixel_shuffle(prediction.spread, self.factor)
+        return to_pixels(prediction.spread, self.factor)
 
     @property
     def signal_count(self) -> int:
@@ -216,7 +215,7 @@ class WorldModel(nn.Module):
         return encoded[0], encoded[1]
 
     def _cells(self, pixels: Tensor) -> Tensor:
-        return F.pixel_unshuffle(pixels, self.factor)
+        return to_cells(pixels, self.factor)
 
 
 def _continued(view: View, references: References, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,7 +15,7 @@ from worldsim.config import to_json
 from worldsim.data.disk import replace_file
 from worldsim.model.world_model import WorldModel
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when graphs or their order of tensors change."""
 
 
@@ -25,10 +25,10 @@ def cache_folder() -> Path:
     return Path(base) / "worldsim" / "backends"
 
 
-def weight_key(model: WorldModel, calm: float) -> str:
+def weight_key(model: WorldModel) -> str:
     """Names weights, architecture and all else that a graph depends on."""
     told = hashlib.sha256(json.dumps(to_json(model.config), sort_keys=True).encode())
-    told.update(f"{FORMAT} {calm} {torch.__version__}".encode())
+    told.update(f"{FORMAT} {torch.__version__}".encode())
     for name, tensor in sorted(model.denoiser.state_dict().items()):
         told.update(name.encode())
         told.update(tensor.detach().cpu().contiguous().numpy())

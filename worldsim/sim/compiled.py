@@ -26,7 +26,7 @@ class Compiled(Graphs):
 
     name = "compiled"
 
-    def __init__(self, denoiser: Denoiser, eager: Network, calm: float) -> None:
+    def __init__(self, denoiser: Denoiser, eager: Network) -> None:
         if not any(shutil.which(name) for name in _COMPILERS):
             install = "xcode-select --install" if sys.platform == "darwin" else "apt-get install g++"
             raise MissingDependency(
@@ -34,9 +34,9 @@ class Compiled(Graphs):
             )
         options: Any = {"freezing": True}
         context: Any = torch.compile(ContextGraph(denoiser).eval(), dynamic=False, options=options)
-        denoise: Any = torch.compile(DenoiseGraph(denoiser, calm).eval(), dynamic=False, options=options)
+        denoise: Any = torch.compile(DenoiseGraph(denoiser).eval(), dynamic=False, options=options)
 
         def run(function: Any, tensors: list[Tensor]) -> list[Tensor]:
             return list(function(*(t.contiguous() for t in tensors)))
 
-        super().__init__(lambda t: run(context, t), lambda t: run(denoise, t), eager, calm)
+        super().__init__(lambda t: run(context, t), lambda t: run(denoise, t), eager)

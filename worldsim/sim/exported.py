@@ -42,12 +42,12 @@ class Exported(Graphs):
         MissingDependency: the backend's packages are not installed.
     """
 
-    def __init__(self, name: str, model: WorldModel, eager: Network, calm: float) -> None:
+    def __init__(self, name: str, model: WorldModel, eager: Network) -> None:
         need(name)
         self.name = name
-        context, denoise = export(model, calm)
+        context, denoise = export(model)
         start = start_onnx if name == "onnx" else start_openvino
-        super().__init__(start(context), start(denoise), eager, calm)
+        super().__init__(start(context), start(denoise), eager)
 
 
 def need(name: str) -> None:
@@ -118,13 +118,13 @@ def _request(path: Path, threads: int) -> Run:
     return run
 
 
-def export(model: WorldModel, calm: float) -> tuple[Path, Path]:
+def export(model: WorldModel) -> tuple[Path, Path]:
     """The two graphs as files: those of the cache, or new ones (about ten seconds).
 
     Raises:
         ResourceLimitError: the cache folder can't be written.
     """
-    key, folder = weight_key(model, calm), cache_folder()
+    key, folder = weight_key(model), cache_folder()
     paths = folder / f"{key}-context.onnx", folder / f"{key}-denoise.onnx"
     if not all(path.is_file() for path in paths):
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def export(model: WorldModel, calm: float) -> tuple[Path, Path]:
             context = flat_context(model.denoiser.context(inputs))
         one = torch.ones(1)
         _write(ContextGraph(model.denoiser), given, paths[0])
-        _write(DenoiseGraph(model.denoiser, calm), [noise, one, torch.zeros(1), *context], paths[1])
+        _write(DenoiseGraph(model.denoiser), [noise, one, torch.zeros(1), *context], paths[1])
     return paths
 
 

@@ -4,49 +4,47 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from worldsim.model.denoiser import Context, Denoiser, Features, Inputs, Prediction
+from worldsim.model.composition import Sources
+from worldsim.model.denoiser import Context, Denoiser, Features, Inputs, Prediction, Raw, draw
 
 if TYPE_CHECKING:
     from worldsim.sim.network import Network
 
 INPUT_NAMES = tuple(field.name for field in dataclasses.fields(Inputs))
-_BEFORE, _AFTER = (
-    ("stem", "cond"),
-    ("memory_mask", "candidates", "candidate_depth", "bias", "unknown", "begun", "temperature"),
-)
 
 
 def flat_context(context: Context) -> list[Tensor]:
-    """A context's tensors in a fixed order; undone by `to_context`."""
+    """A context's own tensors in a fixed order, its sources apart; undone by `to_context`."""
     memory = [part for pair in context.memory for part in pair]
-    return [*(getattr(context, n) for n in _BEFORE), *memory, *(getattr(context, n) for n in _AFTER)]
+    return [context.stem, context.cond, *memory, context.memory_mask]
 
 
-def to_context(tensors: list[Tensor]) -> Context:
+def to_context(tensors: list[Tensor], sources: Sources) -> Context:
     """Undo `flat_context`."""
-    first, last = len(_BEFORE), len(tensors) - len(_AFTER)
-    memory = tensors[first:last]
-    return Context(
-        **dict(zip(_BEFORE, tensors[:first])), memory=list(zip(memory[::2], memory[1::2])),
-        **dict(zip(_AFTER, tensors[last:])),
-    )  # fmt: skip
+    stem, cond, *memory, mask = tensors
+    return Context(sources, stem, cond, list(zip(memory[::2], memory[1::2])), mask)
+
+
+def flat_raw(raw: Raw) -> list[Tensor]:
+    """The network's outputs in a fixed order; undone by `to_raw`."""
+    return [raw.out, raw.signals, raw.features.inner, raw.features.outer, raw.features.cond]
+
+
+def to_raw(tensors: list[Tensor]) -> Raw:
+    """Undo `flat_raw`."""
+    out, signals, *features = tensors
+    return Raw(out, signals, Features(*features))
 
 
 def flat_prediction(prediction: Prediction) -> list[Tensor]:
-    """A prediction's tensors in a fixed order; undone by `to_prediction`."""
+    """A prediction's tensors in a fixed order."""
     p, f = prediction, prediction.features
     return [p.latents, p.depth, p.spread, p.signals, f.inner, f.outer, f.cond]
-
-
-def to_prediction(tensors: list[Tensor]) -> Prediction:
-    """Undo `flat_prediction`."""
-    latents, depth, spread, signals, *features = tensors
-    return Prediction(latents, depth, spread, signals, Features(*features))
 
 
 class ContextGraph(torch.nn.Module):
@@ -62,19 +60,23 @@ class ContextGraph(torch.nn.Module):
 
 
 class DenoiseGraph(torch.nn.Module):
-    """`Denoiser.forward` as a function from tensors to tensors."""
+    """`Denoiser.outputs` as a function from tensors to tensors.
 
-    def __init__(self, denoiser: Denoiser, calm: float) -> None:
+    What follows, the mixing of pixels, is left to `composition`, which does it in a quarter of a runtime's time.
+    """
+
+    def __init__(self, denoiser: Denoiser) -> None:
         super().__init__()
-        self.denoiser, self.calm = denoiser, calm
+        self.denoiser = denoiser
 
     def forward(self, x: Tensor, noise_level: Tensor, step_size: Tensor, *context: Tensor) -> list[Tensor]:
-        """In the order of `flat_context` and of `flat_prediction`."""
-        return flat_prediction(self.denoiser(x, noise_level, step_size, to_context(list(context)), self.calm))
+        """In the order of `flat_context` and of `flat_raw`."""
+        nothing: Any = None
+        return flat_raw(self.denoiser.outputs(x, noise_level, step_size, to_context(list(context), nothing)))
 
 
 class Graphs:
-    """A network of two functions of tensors; frames of other batches or thresholds run eagerly."""
+    """A network of two functions of tensors; frames of other batches run eagerly."""
 
     name = "graphs"
 
@@ -83,23 +85,23 @@ class Graphs:
         context: Callable[[list[Tensor]], list[Tensor]],
         denoise: Callable[[list[Tensor]], list[Tensor]],
         eager: Network,
-        calm: float,
     ) -> None:
-        self._context, self._denoise, self._eager, self._calm = context, denoise, eager, calm
+        self._context, self._denoise, self._eager = context, denoise, eager
 
     def context(self, inputs: Inputs) -> Context:
         """See `Network`."""
         if len(inputs.newest) != 1:
             return self._eager.context(inputs)
-        return to_context(self._context([getattr(inputs, name) for name in INPUT_NAMES]))
+        return to_context(self._context([getattr(inputs, name) for name in INPUT_NAMES]), inputs)
 
     def denoise(
         self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float
     ) -> Prediction:
         """See `Network`."""
-        if len(x) != 1 or calm != self._calm:
+        if len(x) != 1:
             return self._eager.denoise(x, noise_level, step_size, context, calm)
-        return to_prediction(self._denoise([x, noise_level, step_size, *flat_context(context)]))
+        raw = to_raw(self._denoise([x, noise_level, step_size, *flat_context(context)]))
+        return draw(raw, x, noise_level, context, calm)
 
 
 def thread_counts(most: int) -> list[int]:

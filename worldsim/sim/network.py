@@ -76,7 +76,7 @@ def open_network(
     A backend that fails its check against eager is not used: stderr says so in one line, and eager runs.
 
     Args:
-        calm: the soft threshold that frames are drawn with; it is part of an exported graph.
+        calm: the soft threshold that frames are drawn with, for comparisons.
         dtype: of matrix products; whatever is not float32 on a CPU runs eagerly.
         record: gives frames as the world really draws them, which "int8" is made from.
 
@@ -111,7 +111,7 @@ def _fastest(model: WorldModel, eager: Network, calm: float, record: Record | No
     names = [name for name in installed() if record is not None or name != "int8"]
     if not names:
         return eager
-    key = f"{weight_key(model, calm)}-{torch.get_num_threads()}"
+    key = f"{weight_key(model)}-{torch.get_num_threads()}"
     chosen = read_choice(key, names)
     if chosen is None:
         networks = {"eager": eager, **{name: _checked(name, model, eager, calm, record) for name in names}}
@@ -156,10 +156,10 @@ def _make(name: str, model: WorldModel, eager: Network, calm: float, record: Rec
     if name == "compiled":
         from worldsim.sim.compiled import Compiled
 
-        return Compiled(model.denoiser, eager, calm)
+        return Compiled(model.denoiser, eager)
     from worldsim.sim.exported import Exported
 
-    return Exported(name, model, eager, calm)
+    return Exported(name, model, eager)
 
 
 @torch.inference_mode()

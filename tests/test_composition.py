@@ -1,0 +1,84 @@
+"""A frame is what the network says of what there is to copy, whoever does the sum."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from model_fakes import tiny_model
+from torch import Tensor
+
+from worldsim.model import composition, retrieval
+from worldsim.model.camera import relative_pose, tangents
+from worldsim.model.composition import compose, mix_torch
+from worldsim.model.retrieval import land_torch
+from worldsim.model.tokenizer import to_cells, to_pixels
+from worldsim.model.world_model import WorldModel
+from worldsim.sim.network import Eager, draw, probe
+
+
+def drawn(model: WorldModel) -> Tensor:
+    inputs, noise = probe(model, batch=2)
+    with torch.no_grad():
+        return draw(Eager(model.denoiser), inputs, noise, 0.03).latents
+
+
+@pytest.mark.parametrize("calm", [0.0, 0.03])
+def test_compiled_and_plain_mixing_agree(calm: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model().eval().requires_grad_(False)
+    inputs, x = probe(model, batch=2)
+    pixels, count = len(inputs.fixed), inputs.known.shape[1] + composition.EXTRA_CANDIDATES
+    size = x.shape[1] + (2 + count) * pixels
+    raw = torch.randn(2, size, *x.shape[2:], generator=torch.Generator().manual_seed(1))
+    level = torch.tensor([1.0, 0.4])
+    compiled = compose(raw, x, level, inputs, calm)
+    monkeypatch.setattr(composition, "_mix_compiled", mix_torch)
+    for a, b in zip(compiled, compose(raw, x, level, inputs, calm)):
+        assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_only_the_frame_that_it_copies_is_drawn_where_the_network_is_sure() -> None:
+    """A logit of 50 for the unwarped newest frame, nothing else: that frame comes out, its depth, too."""
+    model = tiny_model().eval().requires_grad_(False)
+    inputs, x = probe(model)
+    pixels, slots = len(inputs.fixed), inputs.known.shape[1]
+    raw = torch.zeros(1, x.shape[1] + (2 + slots + 3) * pixels, *x.shape[2:])
+    first = x.shape[1] + 2 * pixels + slots * pixels
+    raw[:, first : first + pixels] = 50.0
+    latents, depth, _ = compose(raw, x, torch.ones(1), inputs, 0.0)
+    assert torch.allclose(latents, inputs.newest, atol=1e-5)
+    assert torch.allclose(depth, inputs.newest_depth, atol=1e-5)
+
+
+def test_weights_that_were_written_to_are_used_at_once() -> None:
+    """The modulation of all layers is one product of weights that are kept; they must not be kept too long."""
+    model = tiny_model().eval().requires_grad_(False)
+    for parameter in model.denoiser.parameters():
+        parameter.add_(0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
+    before, other = drawn(model), copy.deepcopy(model)
+    model.denoiser.inner[0].film.weight.mul_(3.0)
+    assert not torch.allclose(drawn(model), before)
+    assert torch.equal(drawn(other), before)
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(drawn(other), drawn(model))
+
+
+def test_cells_are_what_torch_makes_of_pixels() -> None:
+    pixels = torch.randn(2, 3, 8, 12, generator=torch.Generator().manual_seed(0))
+    cells = to_cells(pixels, 4)
+    assert torch.equal(cells, torch.nn.functional.pixel_unshuffle(pixels, 4))
+    assert torch.equal(to_pixels(cells, 4), pixels)
+
+
+def test_compiled_and_plain_projections_of_coarse_depth_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    depth = torch.rand(2, 9, *retrieval.GRID, generator=generator) * 20
+    depth[0, 0] = 0
+    poses = torch.randn(2, 9, 5, generator=generator) * torch.tensor([3.0, 1.0, 3.0, 90.0, 20.0])
+    extent = tangents(12, 20)
+    relative = relative_pose(poses, torch.zeros(2, 1, 5))
+    cells, z, inside = retrieval._land_compiled(depth, *relative, extent)
+    plain_cells, plain_z, plain_inside = land_torch(depth, *relative, extent)
+    assert torch.equal(inside, plain_inside) and torch.allclose(z, plain_z, atol=1e-4)
+    assert float((cells != plain_cells).float().mean()) < 1e-3 and inside.any()

@@ -1,0 +1,32 @@
+"""The compiled projection of `retrieval.py` for the CPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba as nb
+
+
+@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def land(
+    depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, cells: Any, zs: Any,
+    inside: Any,
+) -> None:  # fmt: skip
+    """Fill `cells`, `zs` and `inside` `[N, rows * columns]` for coarse depths `[N, rows, columns]`; see `retrieval`."""
+    count, rows, columns = depth.shape
+    for n in range(count):
+        r, t = rotation[n], translation[n]
+        for j in range(rows):
+            y = ((j + 0.5) / rows * 2 - 1) * tan_y
+            for i in range(columns):
+                x, d, at = ((i + 0.5) / columns * 2 - 1) * tan_x, depth[n, j, i], j * columns + i
+                z = (r[2, 0] * x + r[2, 1] * y + r[2, 2]) * d + t[2]
+                zs[n, at] = z
+                if not (z > ahead and d > 0):
+                    continue
+                u = ((r[0, 0] * x + r[0, 1] * y + r[0, 2]) * d + t[0]) / z / tan_x
+                v = ((r[1, 0] * x + r[1, 1] * y + r[1, 2]) * d + t[1]) / z / tan_y
+                column, row = math.floor((u + 1) * columns / 2), math.floor((v + 1) * rows / 2)
+                if 0 <= column < columns and 0 <= row < rows:
+                    inside[n, at], cells[n, at] = True, row * columns + column

@@ -1,0 +1,164 @@
+"""A frame from what the network says of it: copies of what is seen from here, mixed pixel by pixel, and a residual.
+
+Two implementations with the same results: compiled for playing on a CPU, and plain torch for training
+and other devices.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+EXTRA_CANDIDATES = 3
+"""Beside the references: the unwarped newest frame, the noisy frame, and nothing."""
+FIRM = 0.3
+"""Units of [-1, 1] that the residual has to go farther at a temperature of 0."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What there is to copy from for B worlds with R references, in latents of P pixels a cell."""
+
+    warped: Tensor
+    """`[B, R, C, h, w]` references in the current view, the first without holes."""
+    warped_depth: Tensor
+    """`[B, R, P, h, w]` their depth codes."""
+    known: Tensor
+    """`[B, R, P, h, w]` in {0, 1}."""
+    begun: Tensor
+    """`[B, P, h, w]`, 1 where the first of `warped` shows in a gap what is seen elsewhere, see `fill.go_on`."""
+    newest: Tensor
+    """`[B, C, h, w]` newest frame as it stood."""
+    newest_depth: Tensor
+    """`[B, P, h, w]`."""
+    fixed: Tensor
+    """`[P, h, w]`, 1 where the picture does not turn with the camera (HUD)."""
+    temperature: Tensor
+    """`[B, P, h, w]` in (0, 1]: 1 copies as it was trained to; less is decisive, for what is a guess anyway."""
+
+    @property
+    def unknown(self) -> Tensor:
+        """`[B, P, h, w]`, 1 where no reference shows anything: there the network has to invent."""
+        return (1 - self.known.amax(1)) * (1 - self.fixed)
+
+    @property
+    def started(self) -> Tensor:
+        """`[B, P, h, w]`, 1 where it is given a beginning of that, with detail, in the first candidate."""
+        return self.begun * (1 - self.fixed)
+
+    @property
+    def heat(self) -> Tensor:
+        """`[B, P, h, w]` the temperature, 1 over the HUD."""
+        return torch.lerp(self.temperature, torch.ones_like(self.temperature), self.fixed)
+
+    @property
+    def candidates(self) -> Tensor:
+        """`[B, R + 1, C, h, w]` all pictures that are there to copy from."""
+        return torch.cat([self.warped, self.newest[:, None]], 1)
+
+    @property
+    def candidate_depth(self) -> Tensor:
+        """`[B, R + 1, P, h, w]` their depth codes."""
+        return torch.cat([self.warped_depth, self.newest_depth[:, None]], 1)
+
+
+def compose(
+    raw: Tensor, x: Tensor, noise_level: Tensor, sources: Sources, calm: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents `[B, C, h, w]`, depth codes and expected errors `[B, P, h, w]` of a frame.
+
+    `calm` is how far, in units of [-1, 1], the residual has to go before it changes what the
+    references show (soft threshold): a world that eats its own output must not pay for small
+    biases at every frame. Where the temperature is low it has to go farther, and one reference is copied
+    instead of a mean of several: what was a guess is to stay the same guess.
+
+    Args:
+        raw: `[B, C + 2 P + (R + 3) G, h, w]` residual, depth, spread, and copy weights before the softmax, for
+            each pixel of a cell (G is P) or for the cell (G is 1).
+        x: `[B, C, h, w]` the noisy frame, at `noise_level` `[B]`.
+    """
+    channels, pixels, count = x.shape[1], len(sources.fixed), sources.known.shape[1] + EXTRA_CANDIDATES
+    groups = (raw.shape[1] - channels - 2 * pixels) // count
+    raw = raw.float().contiguous()
+    residual, depth, spread, logits = raw.split([channels, pixels, pixels, count * groups], 1)
+    weights = _weigh(logits.unflatten(1, (count, groups)), noise_level, sources)
+    threshold = _threshold(sources, calm) if calm > 0 else torch.zeros_like(sources.begun)
+    by_pixel = groups == pixels and channels % pixels == 0
+    compiled = raw.device.type == "cpu" and by_pixel and not raw.requires_grad
+    mix = _mix_compiled if compiled else mix_torch
+    return *mix(weights, residual, depth, threshold, x, sources), F.softplus(spread - 3)
+
+
+def _weigh(logits: Tensor, noise_level: Tensor, sources: Sources) -> Tensor:
+    """Copy weights `[B, R + 3, G, h, w]` that sum to one, of `logits` of that shape."""
+    # The noisy frame is worth copying in so far as it is not noise.
+    odds = 3 * torch.log((1 - noise_level + 1e-4) / (noise_level + 1e-4)) - 6
+    groups = logits.shape[2]
+    heat = sources.heat if groups == len(sources.fixed) else sources.heat.mean(1, keepdim=True)
+    return torch.softmax((logits + _bias(sources, odds, groups)) / heat[:, None], 1)
+
+
+def _bias(sources: Sources, odds: Tensor, groups: int) -> Tensor:
+    """Prefer what is known, the newer first; inside the HUD the newest frame as it stood."""
+    slots = sources.known.shape[1]
+    order = torch.arange(slots, device=sources.known.device).view(1, -1, 1, 1, 1)
+    moving = (1 - sources.fixed) * sources.known > 0.5
+    bias = sources.known.new_full((len(odds), slots + EXTRA_CANDIDATES, *sources.known.shape[2:]), -6.0)
+    bias[:, :slots] = torch.where(moving, 4.0 - 1.5 * order, -8.0)
+    # Slot 0 has no holes: where nothing is known it holds a continuation to start from.
+    bias[:, 0] = torch.where(sources.fixed > 0.5, bias[:, 0], bias[:, 0].clamp(min=-1.0))
+    bias[:, slots] = torch.where(sources.fixed > 0.5, 4.0, -6.0)
+    bias[:, slots + 1] = odds[:, None, None, None]
+    return bias if groups == bias.shape[2] else bias.mean(2, keepdim=True)
+
+
+def _threshold(sources: Sources, calm: float) -> Tensor:
+    """`[B, P, h, w]`, see `compose`: 0 where the network has to invent."""
+    given = torch.maximum(1 - sources.unknown, sources.started)
+    return (calm + FIRM * (1 - sources.heat)) * given
+
+
+def mix_torch(
+    weights: Tensor, residual: Tensor, depth: Tensor, threshold: Tensor, x: Tensor, sources: Sources
+) -> tuple[Tensor, Tensor]:
+    """Latents and depth codes by weights `[B, R + 3, G, h, w]`, in plain torch on any device."""
+    colours, rest = divmod(residual.shape[1], threshold.shape[1])
+    if not rest and colours:  # learned latents have no pixels to threshold
+        over = residual.abs() - threshold.repeat(1, colours, 1, 1)
+        residual = residual.sign() * over.clamp(min=0)
+    # Nothing, the last candidate, adds nothing to the sum.
+    seen, noisy = weights[:, :-2], weights[:, -2:-1]
+    latents = _sum(seen, sources.candidates) + _sum(noisy, x[:, None]) + residual
+    return latents, _sum(seen, sources.candidate_depth) + depth
+
+
+def _sum(weights: Tensor, candidates: Tensor) -> Tensor:
+    """Sum candidates `[B, n, C, h, w]` by the weights `[B, n, G, h, w]` of each cell's G pixels.
+
+    Channels are colours x pixels; with fewer weights than pixels one weight serves all.
+    """
+    groups, channels = weights.shape[2], candidates.shape[2]
+    mixed = (weights[:, :, None] * candidates.unflatten(2, (channels // groups, groups))).sum(1)
+    return mixed.flatten(1, 2)
+
+
+def _mix_compiled(
+    weights: Tensor, residual: Tensor, depth: Tensor, threshold: Tensor, x: Tensor, sources: Sources
+) -> tuple[Tensor, Tensor]:
+    latents, codes = torch.empty(x.shape), torch.empty(depth.shape)
+    shown = (sources.warped, sources.newest, x, sources.warped_depth, sources.newest_depth)
+    given = (t.detach().float().contiguous().numpy() for t in (weights, residual, depth, threshold, *shown))
+    _kernel()(*given, latents.numpy(), codes.numpy())
+    return latents, codes
+
+
+@functools.cache
+def _kernel() -> Callable[..., None]:
+    from worldsim.model._composition_kernel import mix
+
+    return mix
