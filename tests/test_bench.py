@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from worldsim import cli
-from worldsim.bench import ceilings, pixel_unet, play, report, scaling, stages, train
+from worldsim.bench import ceilings, everything, pixel_unet, play, report, scaling, stages, train
 from worldsim.errors import ResourceLimitError, UsageError, WorldSimError
 
 
@@ -82,6 +82,25 @@ def test_front_door(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     values = json.loads(path.read_text())
     assert values["rows"] and values["machine"]["cores"]
     assert values["machine"]["cpu"] in capsys.readouterr().out
+
+
+def test_all_benchmarks_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = ("--sizes", "64x48", "--frames", "3", "--repeats", "1")
+    monkeypatch.setitem(everything.SUBJECTS, "engine", small)
+    path = tmp_path / "out.json"
+    assert cli.main(["bench", "--only", "engine", "--json", str(path)]) == 0
+    values = json.loads(path.read_text())
+    assert values["machine"]["cores"] and values["reports"]["engine"]["rows"]
+    out, said = capfd.readouterr()
+    assert out.startswith("engine") and "64x48" in out and said == "worldsim: bench engine\n"
+    monkeypatch.setitem(everything.SUBJECTS, "engine", ("--frames", "0"))
+    assert cli.main(["bench", "--only", "engine"]) != 0
+    assert "--frames: got 0" in capfd.readouterr().err
+    assert cli.main(["bench", "--only", "enigne"]) == 2
+    assert cli.main(["bench", "plya"]) == 2
+    assert "did you mean play" in capfd.readouterr().err
 
 
 def test_a_stage_is_timed_without_those_inside_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,9 @@ def run(arguments: list[str]) -> int:
     group = catalogue.members(arguments[0])
     if group and arguments[1:2] in (["-h"], ["--help"]):
         print(catalogue.help_text(group, f"worldsim {arguments[0]} COMMAND [OPTIONS]"))
-        return 0
+        if arguments[0] not in catalogue.COMMANDS:
+            return 0
+        print(f"\nwithout a command, worldsim {arguments[0]} itself:\n")
     name, rest = catalogue.find(arguments)
     return _call(name, rest)
 

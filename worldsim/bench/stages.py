@@ -16,9 +16,21 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-STAGES = ("input", "motion", "references", "context", "denoise", "decode", "bookkeeping", "draw")
-"""Sampling of the action and the policy; where the action leads; retrieval, warps, imagination and fill; what
-sampler steps share; the steps; latents to a frame with its signals; env, history and view; the window."""
+STAGES = (
+    "input",
+    "motion",
+    "references",
+    "hands",
+    "overlay",
+    "context",
+    "denoise",
+    "decode",
+    "bookkeeping",
+    "draw",
+)
+"""Sampling of the action and the policy; where the action leads; retrieval, warps, imagination and fill; what is
+broken and placed; hotbar and arm; what sampler steps share; the steps; latents to a frame with its signals; env,
+history and view; the window."""
 WARM = 10
 
 
@@ -100,6 +112,7 @@ def _clock(session: Any, window: Any, simulator: Any) -> Clock:
         return clock
     for owner, name, stage in (
         (simulator, "_move", "motion"), (simulator, "_look", "references"),
+        (simulator, "_work", "hands"), (simulator, "_dress", "overlay"),
         (simulator.model, "inputs", "references"),
         (simulator.network, "context", "context"), (simulator.network, "denoise", "denoise"),
         (simulator, "_noise", "denoise"), (simulator, "_advance", "decode"),

@@ -160,6 +160,12 @@ COMMANDS: dict[str, Command] = {
             "worldsim transfer --tasks collect --set collect.shaping=0.5 --frame-skip 8 --device cuda --out runs/t",
         ),
     ),
+    "bench": Command(
+        "every benchmark once, in ten minutes",
+        "worldsim.bench.everything:run",
+        "worldsim.bench.everything:EverythingOptions",
+        ("worldsim bench --json bench.json", "worldsim bench --only engine play"),
+    ),
     "bench engine": Command(
         "frames a second of the game's engine, by frame size",
         "worldsim.bench.engine:run",
@@ -227,9 +233,10 @@ def find(arguments: list[str]) -> tuple[str, list[str]]:
         UsageError: no command has that name; near names are listed.
     """
     for words in (2, 1):
-        name = " ".join(arguments[:words])
-        if name in COMMANDS:
-            return name, arguments[words:]
+        name, rest = " ".join(arguments[:words]), arguments[words:]
+        # A group that is a command, too, takes options and no further word.
+        if name in COMMANDS and (words == 2 or not members(name) or not rest or rest[0].startswith("-")):
+            return name, rest
     first = arguments[0]
     group = members(first)
     if not group:
@@ -242,7 +249,7 @@ def find(arguments: list[str]) -> tuple[str, list[str]]:
 
 
 def members(group: str) -> list[str]:
-    """Names of the commands of a group such as `data`."""
+    """Names of the commands of a group such as `data`, without the group itself."""
     return [name for name in COMMANDS if name.startswith(f"{group} ")]
 
 

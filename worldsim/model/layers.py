@@ -34,12 +34,17 @@ class Merged:
     def of(self, layers: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
         """Weight `[sum of outputs, inputs]` and bias."""
         parts = [p for layer in layers for p in (layer.weight, _bias(layer))]
-        if any(p.requires_grad or p.is_inference() for p in parts) or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or any(map(_changes_unseen, parts)):
             return _stacked(layers)
         key = hash(tuple((p.data_ptr(), p._version) for p in parts))
         if self._of is None or self._of[0] != key:
             self._of = key, *_stacked(layers)
         return self._of[1:]
+
+
+def _changes_unseen(parameter: Tensor) -> bool:
+    """Whether its version does not tell when it is written to, or it has no data to keep."""
+    return parameter.requires_grad or parameter.is_inference() or parameter.device.type == "meta"
 
 
 def _stacked(layers: Sequence[nn.Linear]) -> tuple[Tensor, Tensor]:
