@@ -28,6 +28,8 @@ class EvaluateOptions:
     """Metrics to measure, such as horizon drift; all if none are named."""
     steps: int | None = None
     """Sampler steps a frame; default: what the world was made for."""
+    backend: Literal["eager", "compiled", "onnx", "int8", "openvino"] = "eager"
+    """What runs the network; other than eager it draws one dream at a time."""
     device: str = "cpu"
     """Torch device, such as cuda."""
     batch: int = 8
@@ -96,6 +98,7 @@ def _measure(options: EvaluateOptions) -> Any:
             find_suite(options.suite),
             metrics=metrics,
             steps=options.steps,
+            backend=options.backend,
             device=options.device,
             batch=options.batch,
             probes=None if set(metrics) <= set(PIXELS_ONLY) else load_probes(),
@@ -111,6 +114,7 @@ def _command(options: EvaluateOptions) -> str:
     words += ["--only", *options.only] if options.only else []
     words += ["--standard"] if options.standard else []
     words += ["--steps", str(options.steps)] if options.steps is not None else []
+    words += ["--backend", options.backend] if options.backend != "eager" else []
     words += ["--device", options.device] if options.device != "cpu" else []
     return shlex.join([*words, "--out", options.out])
 

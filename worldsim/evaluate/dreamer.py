@@ -57,7 +57,7 @@ class WorldDreamer:
     """
 
     def __init__(self, world: World, config: SimulatorConfig | None = None) -> None:
-        self.simulator = Simulator(world.model, config, exemplars=world.exemplars)
+        self.simulator = Simulator(world.model, config, world.seeds, world.exemplars)
         lower_precision(world.model, self.simulator.dtype)
         self.name = world.name
         self.size = (self.simulator.height, self.simulator.width)
@@ -69,7 +69,15 @@ class WorldDreamer:
 
     def step(self, actions: NDArray[np.float32]) -> Drawn:
         """Dream one frame each; a world whose numbers went wrong keeps its last frame."""
-        self._worlds = self.simulator.step(self._worlds, torch.from_numpy(np.asarray(actions, np.float32)))
+        given = torch.from_numpy(np.asarray(actions, np.float32))
+        batch = (
+            len(given) if self.simulator.network.name == "eager" else 1
+        )  # graphs serve one world at a time
+        self._worlds = [
+            world
+            for i in range(0, len(given), batch)
+            for world in self.simulator.step(self._worlds[i : i + batch], given[i : i + batch])
+        ]
         return Drawn(
             torch.stack([w.newest.frame for w in self._worlds]).cpu().numpy(),
             torch.stack([w.newest.pose for w in self._worlds]).float().cpu().numpy(),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +17,7 @@ from worldsim.evaluate.result import Report, Section
 from worldsim.evaluate.rollout import Progress, Rollout, roll
 from worldsim.evaluate.suite import METRICS, STANDARD, Suite, find_metric
 from worldsim.evaluate.twin import GAME, play
+from worldsim.sim.network import Backend
 from worldsim.sim.simulator import SimulatorConfig
 from worldsim.sim.world import load_world
 
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
     from worldsim.evaluate.probes import Probes
 
 
-@dataclass
+@dataclasses.dataclass
 class Survey:
     """What the metrics found, so far."""
 
-    sections: list[Section] = field(default_factory=list)
+    sections: list[Section] = dataclasses.field(default_factory=list)
     frames: int = 0
     """Frames dreamt."""
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     """Wall time of each metric; an episode that several share counts for the first."""
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
     """Metrics with a mistake in them, and what it was."""
 
 
@@ -83,6 +84,7 @@ def evaluate(
     *,
     metrics: Sequence[str] = METRICS,
     steps: int | None = None,
+    backend: Backend = "eager",
     device: str = "cpu",
     batch: int = 8,
     probes: Probes | None = None,
@@ -95,6 +97,7 @@ def evaluate(
     Args:
         world: a shipped world's name, or a folder.
         steps: sampler steps a frame; None for the world's own.
+        backend: what runs the network; other than eager it draws one world at a time.
         machine, command: in words, for the report.
 
     Raises:
@@ -103,7 +106,8 @@ def evaluate(
     began = time.perf_counter()
     date = datetime.now(timezone.utc).isoformat(timespec="seconds")
     loaded = load_world(world, device)
-    config = SimulatorConfig() if steps is None else SimulatorConfig(steps=steps)
+    config = SimulatorConfig(backend=backend)
+    config = config if steps is None else dataclasses.replace(config, steps=steps)
     dreamer = WorldDreamer(loaded, config)
     found = survey(dreamer, suite, metrics=metrics, probes=probes, batch=batch, progress=progress)
     settings = {
@@ -111,6 +115,7 @@ def evaluate(
         "sampler steps": str(config.steps),
         "given frames": str(suite.context),
         "device": device,
+        "backend": dreamer.simulator.network.name,
         "precision": str(dreamer.simulator.dtype).removeprefix("torch."),
         "seconds by metric": ", ".join(f"{name} {s:.0f}" for name, s in found.seconds.items()),
     }

@@ -6,10 +6,14 @@ axes (y up, yaw 0 looks to +z, pitch positive down). Camera axes are x right, y 
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 VERTICAL_FOV = 70.0
 """Degrees; Minecraft's and Luanti's default."""
@@ -44,6 +48,16 @@ def rays(rows: int, columns: int, extent: tuple[float, float], device: torch.dev
 
 def camera_to_world(pose: Tensor) -> Tensor:
     """Rotation matrices `[..., 3, 3]` whose columns are the camera's right, down and forward in world axes."""
+    if not has_numbers(pose):
+        return camera_to_world_torch(pose)
+    rotation = torch.empty(*pose.shape[:-1], 3, 3)
+    orient, _ = _kernels()
+    orient(_rows(pose), rotation.view(-1, 3, 3).numpy())
+    return rotation
+
+
+def camera_to_world_torch(pose: Tensor) -> Tensor:
+    """`camera_to_world` in plain torch, on any device."""
     yaw, pitch = torch.deg2rad(pose[..., 3]), torch.deg2rad(pose[..., 4])
     sin_y, cos_y, sin_p, cos_p = yaw.sin(), yaw.cos(), pitch.sin(), pitch.cos()
     right = torch.stack([-cos_y, torch.zeros_like(yaw), -sin_y], -1)
@@ -62,8 +76,37 @@ def relative_pose(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         R `[..., 3, 3]` and t `[..., 3]` in blocks.
     """
-    to_target = camera_to_world(target).transpose(-1, -2)
-    rotation = rotate(to_target, camera_to_world(source))
+    if not (has_numbers(source) and has_numbers(target)):
+        return relative_pose_torch(source, target)
+    shape = torch.broadcast_shapes(source.shape, target.shape)
+    rotation, translation = torch.empty(*shape[:-1], 3, 3), torch.empty(*shape[:-1], 3)
+    _, relate = _kernels()
+    places = rotation.view(-1, 3, 3).numpy(), translation.view(-1, 3).numpy()
+    relate(_rows(source.expand(shape)), _rows(target.expand(shape)), *places)
+    return rotation, translation
+
+
+def has_numbers(tensor: Tensor) -> bool:
+    """Whether compiled code may read it: floats on the CPU, and nothing is learned from what comes of them."""
+    plain = type(tensor) in (Tensor, Parameter) and tensor.dtype == torch.float32
+    return plain and tensor.device.type == "cpu" and not tensor.requires_grad
+
+
+def _rows(pose: Tensor) -> Any:
+    return pose.detach().float().reshape(-1, 5).numpy()
+
+
+@functools.cache
+def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
+    from worldsim.model._camera_kernel import orient, relate
+
+    return orient, relate
+
+
+def relative_pose_torch(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """`relative_pose` in plain torch, on any device."""
+    to_target = camera_to_world_torch(target).transpose(-1, -2)
+    rotation = rotate(to_target, camera_to_world_torch(source))
     offset = (source[..., :3] - target[..., :3]).unsqueeze(-1)
     return rotation, rotate(to_target, offset).squeeze(-1)
 

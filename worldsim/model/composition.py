@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from worldsim.model.camera import has_numbers
+
 EXTRA_CANDIDATES = 3
 """Beside the references: the unwarped newest frame, the noisy frame, and nothing."""
 FIRM = 0.3
@@ -89,7 +91,7 @@ def compose(
     weights = _weigh(logits.unflatten(1, (count, groups)), noise_level, sources)
     threshold = _threshold(sources, calm) if calm > 0 else torch.zeros_like(sources.begun)
     by_pixel = groups == pixels and channels % pixels == 0
-    compiled = raw.device.type == "cpu" and by_pixel and not raw.requires_grad
+    compiled = by_pixel and has_numbers(raw)
     mix = _mix_compiled if compiled else mix_torch
     return *mix(weights, residual, depth, threshold, x, sources), F.softplus(spread - 3)
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import rays, rotate, tangents
+from worldsim.model.camera import has_numbers, rays, rotate, tangents
 from worldsim.model.fused import fusible
 
 ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
@@ -30,7 +30,7 @@ _SOFT = 0.05
 
 def pull_push(pixels: Tensor, known: Tensor) -> Tensor:
     """Fill pixels `[B, C, H, W]` where `known` `[B, 1, H, W]` is 0; zero if nothing at all is known."""
-    if pixels.device.type != "cpu" or pixels.requires_grad:
+    if not has_numbers(pixels):
         return pull_push_torch(pixels, known)
     filled = pixels.float().contiguous().clone()
     _pyramid_kernel()(filled.numpy(), known.float().contiguous().numpy(), _SOFT)

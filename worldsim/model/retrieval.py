@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from worldsim.model.camera import rays, relative_pose, rotate, tangents
+from worldsim.model.camera import has_numbers, rays, relative_pose, rotate, tangents
 
 GRID = (12, 20)
 """Rows and columns of the coarse view."""
@@ -70,7 +70,7 @@ def _land(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple
     """Where the candidates' points come to lie: the cell, the depth, and whether it is in view, each `[B, N, 240]`."""
     tan_x, tan_y = tangents(GRID[0], GRID[0])[0] * aspect, tangents(GRID[0], GRID[0])[1]
     rotation, translation = relative_pose(source, target[:, None])
-    if depth.device.type == "cpu":
+    if has_numbers(depth):
         return _land_compiled(depth, rotation, translation, (tan_x, tan_y))
     return land_torch(depth, rotation, translation, (tan_x, tan_y))
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import camera_to_world, from_yaw_frame, rotate, tangents
+from worldsim.model.camera import camera_to_world, from_yaw_frame, has_numbers, rotate, tangents
 from worldsim.model.fused import fusible
 
 ACROSS = (-1.2, -0.6, -0.3, 0.0, 0.3, 0.6, 1.2)
@@ -55,7 +55,7 @@ def sense(frames: Remembered, eye: Tensor, yaw: Tensor, usable: Tensor) -> Tenso
         usable: `[H, W]` bool, False over the HUD.
     """
     points = eye[:, None] + from_yaw_frame(_grid(eye.device).expand(len(eye), -1, -1), yaw[:, None])
-    if points.device.type == "cpu":
+    if has_numbers(points):
         return _sense_compiled(points, frames, usable)
     return sense_torch(points, frames, usable)
 

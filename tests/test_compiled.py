@@ -1,4 +1,4 @@
-"""A frame is what the network says of what there is to copy, whoever does the sum."""
+"""What is compiled for the CPU gives what plain torch gives; and a frame is what the network says there is to copy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from model_fakes import tiny_model
 from torch import Tensor
 
 from worldsim.model import composition, retrieval
-from worldsim.model.camera import relative_pose, tangents
+from worldsim.model.camera import (
+    camera_to_world,
+    camera_to_world_torch,
+    relative_pose,
+    relative_pose_torch,
+    tangents,
+)
 from worldsim.model.composition import compose, mix_torch
 from worldsim.model.retrieval import land_torch
 from worldsim.model.tokenizer import to_cells, to_pixels
@@ -82,3 +88,16 @@ def test_compiled_and_plain_projections_of_coarse_depth_agree() -> None:
     plain_cells, plain_z, plain_inside = land_torch(depth, *relative, extent)
     assert torch.equal(inside, plain_inside) and torch.allclose(z, plain_z, atol=1e-4)
     assert float((cells != plain_cells).float().mean()) < 1e-3 and inside.any()
+
+
+def test_compiled_and_plain_poses_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    source = torch.randn(2, 7, 5, generator=generator) * torch.tensor([9.0, 9.0, 9.0, 200.0, 40.0])
+    target = source[:, :1] + 1
+    for a, b in zip(relative_pose(source, target), relative_pose_torch(source, target)):
+        assert torch.allclose(a, b, atol=1e-4)
+    assert torch.allclose(camera_to_world(source), camera_to_world_torch(source), atol=1e-5)
+    assert torch.allclose(camera_to_world(source[0, 0]), camera_to_world_torch(source[0, 0]), atol=1e-5)
+    learned = source.clone().requires_grad_()
+    relative_pose(learned, target)[1].sum().backward()
+    assert learned.grad is not None and learned.grad.any()
