@@ -93,29 +93,16 @@ class Hud:
 
     def _hotbar(self, items: NDArray[np.uint8], counts: NDArray[np.int32], slot: int) -> Sprite:
         s, n = self.scale, self.slot
-        strip = np.zeros((n + 1, SLOTS * n + 1, 4), np.float32)
+        strip = np.empty((n + 1, SLOTS * n + 1, 4), np.float32)
         strip[...] = (46, 46, 48, 1)
         for k in range(SLOTS):
-            inner = strip[s:n, k * n + s : (k + 1) * n]
-            inner[...] = (112, 112, 114, 1)
-            if counts[k] > 0:
-                self._icon(inner, int(items[k]), int(counts[k]))
+            item, count = (int(items[k]), int(counts[k])) if counts[k] > 0 else (0, 0)
+            strip[s:n, k * n + s : (k + 1) * n] = slot_picture(item, count, n - s, s)
         x = slot * n
         for edge in (strip[:s, x : x + n + 1], strip[n + 1 - s :, x : x + n + 1],
                      strip[:, x : x + s], strip[:, x + n + 1 - s : x + n + 1]):  # fmt: skip
             edge[...] = (250, 250, 250, 1)
         return strip
-
-    def _icon(self, inner: Sprite, item: int, count: int) -> None:
-        h, w = inner.shape[:2]
-        size = h - 1 if h < 9 else h - 2 * self.scale
-        icon = cube_sprite(item, size)[:h, :w]
-        y, x = (0, (w - icon.shape[1]) // 2)
-        a = icon[..., 3:]
-        part = inner[y : y + icon.shape[0], x : x + icon.shape[1], :3]
-        part[...] = part * (1 - a) + icon[..., :3] * a
-        if h >= 9:
-            _number(inner, count, self.scale)
 
     def _mask(self) -> NDArray[np.bool_]:
         mask = np.zeros((self.height, self.width), bool)
@@ -141,6 +128,29 @@ def _blend(frame, sprite, y, x):  # type: ignore[no-untyped-def]
             for c in range(3):
                 mixed = np.float32(frame[y + j, x + i, c]) * (one - a) + sprite[j, i, c] * a + half
                 frame[y + j, x + i, c] = np.uint8(mixed)
+
+
+@functools.lru_cache(maxsize=4096)
+def slot_picture(item: int, count: int, side: int, scale: int) -> Sprite:
+    """The inside of a slot of the hotbar, float RGBA `[side, side, 4]`: the item and how many. Not to be changed."""
+    inner = np.empty((side, side, 4), np.float32)
+    inner[...] = (112, 112, 114, 1)
+    if count > 0:
+        _icon(inner, item, count, scale)
+    inner.setflags(write=False)
+    return inner
+
+
+def _icon(inner: Sprite, item: int, count: int, scale: int) -> None:
+    h, w = inner.shape[:2]
+    size = h - 1 if h < 9 else h - 2 * scale
+    icon = cube_sprite(item, size)[:h, :w]
+    y, x = (0, (w - icon.shape[1]) // 2)
+    a = icon[..., 3:]
+    part = inner[y : y + icon.shape[0], x : x + icon.shape[1], :3]
+    part[...] = part * (1 - a) + icon[..., :3] * a
+    if h >= 9:
+        _number(inner, count, scale)
 
 
 def _number(inner: Sprite, count: int, scale: int) -> None:
