@@ -19,37 +19,50 @@ def look_up(
         points: `[B, P, 3]`; `eyes` `[B, K, 3]` and `to_camera` `[B, K, 3, 3]` are the frames' poses.
     """
     for b in range(len(points)):
-        for p in range(points.shape[1]):
-            for k in range(depth.shape[1]):
-                if not valid[b, k]:
-                    continue
-                offset = points[b, p] - eyes[b, k]
-                found = _behind(depth[b, k], to_camera[b, k], offset, usable, tan_x, tan_y, ahead)
-                if found > behind:
-                    distance[b, p], known[b, p] = min(max(found, -1.0), 1.0), 1
-                    break
+        for k in range(depth.shape[1]):
+            if valid[b, k]:
+                _ask(
+                    points[b], depth[b, k], to_camera[b, k], eyes[b, k], usable, tan_x, tan_y, ahead, behind,
+                    distance[b], known[b],
+                )  # fmt: skip
 
 
 @nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _behind(depth: Any, r: Any, offset: Any, usable: Any, tan_x: float, tan_y: float, ahead: float) -> float:
-    """Blocks from a point back to the surface that a frame shows before it; far below 0 if it is not in view."""
+def _ask(
+    points: Any, depth: Any, r: Any, eye: Any, usable: Any, tan_x: float, tan_y: float, ahead: float, behind: float,
+    distance: Any, known: Any,
+) -> None:  # fmt: skip
+    """What one frame tells of the points that no frame before it told of."""
     height, width = depth.shape
-    x, y, z = offset[0], offset[1], offset[2]
-    far = r[2, 0] * x + r[2, 1] * y + r[2, 2] * z
-    if far <= ahead:
-        return -np.inf
-    u = (r[0, 0] * x + r[0, 1] * y + r[0, 2] * z) / far / tan_x
-    v = (r[1, 0] * x + r[1, 1] * y + r[1, 2] * z) / far / tan_y
-    if not (abs(u) < 1 and abs(v) < 1):
-        return -np.inf
-    column, row = (u + 1) * width / 2, (v + 1) * height / 2
-    if not usable[min(int(row), height - 1), min(int(column), width - 1)]:
-        return -np.inf
-    # Between pixels the inverse of the depth is interpolated: on a plane that is exact.
+    r00, r01, r02, x0 = r[0, 0], r[0, 1], r[0, 2], eye[0]
+    r10, r11, r12, y0 = r[1, 0], r[1, 1], r[1, 2], eye[1]
+    r20, r21, r22, z0 = r[2, 0], r[2, 1], r[2, 2], eye[2]
+    half_x, half_y = np.float32(width / 2 / tan_x), np.float32(height / 2 / tan_y)
+    middle_x, middle_y, near = np.float32(width / 2), np.float32(height / 2), np.float32(ahead)
+    for p in range(len(points)):
+        if known[p] > 0:
+            continue
+        x, y, z = points[p, 0] - x0, points[p, 1] - y0, points[p, 2] - z0
+        far = r20 * x + r21 * y + r22 * z
+        if far <= near:
+            continue
+        column = (r00 * x + r01 * y + r02 * z) / far * half_x + middle_x
+        row = (r10 * x + r11 * y + r12 * z) / far * half_y + middle_y
+        if not (0 < column < width and 0 < row < height) or not usable[int(row), int(column)]:
+            continue
+        before = _surface(depth, column, row, near) - far
+        if before > behind:
+            distance[p], known[p] = min(max(before, -1.0), 1.0), 1
+
+
+@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _surface(depth: Any, column: Any, row: Any, near: Any) -> float:
+    """Depth at a place in pixels. Between pixels its inverse is interpolated: on a plane that is exact."""
+    height, width = depth.shape
     column, row = min(max(column - 0.5, 0.0), width - 1.0), min(max(row - 0.5, 0.0), height - 1.0)
     left, above = int(column), int(row)
     right, below = min(left + 1, width - 1), min(above + 1, height - 1)
     a, b = column - left, row - above
-    top = (1 - a) / max(depth[above, left], ahead) + a / max(depth[above, right], ahead)
-    low = (1 - a) / max(depth[below, left], ahead) + a / max(depth[below, right], ahead)
-    return 1 / ((1 - b) * top + b * low) - far
+    top = (1 - a) / max(depth[above, left], near) + a / max(depth[above, right], near)
+    low = (1 - a) / max(depth[below, left], near) + a / max(depth[below, right], near)
+    return 1 / ((1 - b) * top + b * low)
