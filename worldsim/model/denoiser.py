@@ -67,7 +67,7 @@ class Inputs(Sources):
     held_mask: Tensor
     """`[B, P, h, w]` in {0, 1}."""
     references: Tensor
-    """`[B, R, C, h, w]` unwarped."""
+    """`[B, R, C s s, h / s, w / s]` unwarped, in innermost cells."""
     description: Tensor
     """`[B, R, 17]`, see `references.View`."""
     valid: Tensor
@@ -84,8 +84,8 @@ class Inputs(Sources):
 class Context:
     """What does not depend on the noise: computed once a frame and not once a step."""
 
-    sources: Sources
-    """What frames are composed of, see `composition`."""
+    sources: Inputs
+    """What it was made from, and frames are composed of, see `composition`."""
     stem: Tensor
     cond: Tensor
     memory: list[tuple[Tensor, Tensor]]
@@ -253,7 +253,7 @@ class Denoiser(nn.Module):
 
     def _memory_tokens(self, i: Inputs) -> Tensor:
         batch, slots = i.valid.shape
-        tokens = self.reference_tokens(F.pixel_unshuffle(i.references.flatten(0, 1), self.shrink))
+        tokens = self.reference_tokens(i.references.flatten(0, 1))
         tokens = (tokens + self.position.to(tokens.dtype)).flatten(2).transpose(1, 2)
         tokens = tokens.unflatten(0, (batch, slots)) + self.reference_description(i.description)[:, :, None]
         return tokens.flatten(1, 2)

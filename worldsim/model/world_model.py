@@ -190,7 +190,7 @@ class WorldModel(nn.Module):
         first = references.valid[:, :1, None, None]
         return Inputs(
             warped=latents[0],
-            references=latents[1],
+            references=to_cells(latents[1].flatten(0, 1), self.denoiser.shrink).unflatten(0, (batch, slots)),
             newest=latents[1][:, 0],
             warped_depth=depth_code.unflatten(0, (batch, slots)),
             begun=self._cells(begun),

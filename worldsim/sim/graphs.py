@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from worldsim.model.composition import Sources
 from worldsim.model.denoiser import Context, Denoiser, Features, Inputs, Prediction, Raw, draw
 
 if TYPE_CHECKING:
@@ -24,10 +23,10 @@ def flat_context(context: Context) -> list[Tensor]:
     return [context.stem, context.cond, *memory, context.memory_mask]
 
 
-def to_context(tensors: list[Tensor], sources: Sources) -> Context:
+def to_context(tensors: list[Tensor], inputs: Inputs) -> Context:
     """Undo `flat_context`."""
     stem, cond, *memory, mask = tensors
-    return Context(sources, stem, cond, list(zip(memory[::2], memory[1::2])), mask)
+    return Context(inputs, stem, cond, list(zip(memory[::2], memory[1::2])), mask)
 
 
 def flat_raw(raw: Raw) -> list[Tensor]:

@@ -108,9 +108,11 @@ def noted(world: WorldState, signals: Tensor, *, hands: bool) -> Tensor:
 
 def _aimed(pose: Tensor, view: View) -> Aim | None:
     """The block at the crosshair, by the first slot that tells of each pixel."""
-    known = view.known[0, :, 0].cpu() > 0.5
-    first = known.to(torch.uint8).argmax(0, keepdim=True)
-    return aim(pose, view.depth[0, :, 0].cpu().gather(0, first)[0], known.any(0).float())
+    known, depths = view.known[0, :, 0].cpu() > 0.5, view.depth[0, :, 0].cpu()
+    depth = depths[0]
+    for shown, told in reversed(list(zip(known, depths))):
+        depth = torch.where(shown, told, depth)
+    return aim(pose, depth, known.any(0).float())
 
 
 def rewritten(world: WorldState, cell: Cell, skin: Skin, usable: Tensor, *, placed: bool) -> WorldState:

@@ -193,7 +193,7 @@ def probe(model: WorldModel, batch: int = 1) -> tuple[Inputs, Tensor]:
     """Made-up inputs of a frame and its noise, always the same."""
     d, (channels, h, w) = model.config.denoiser, model.latent_shape
     generator = torch.Generator().manual_seed(0)
-    r, p = d.references, model.factor**2
+    r, p, s = d.references, model.factor**2, model.denoiser.shrink
 
     def even(*shape: int) -> Tensor:
         return torch.rand(batch, *shape, generator=generator) * 2 - 1
@@ -205,7 +205,7 @@ def probe(model: WorldModel, batch: int = 1) -> tuple[Inputs, Tensor]:
         warped=even(r, channels, h, w), warped_depth=even(r, p, h, w), known=bits(r, p, h, w),
         begun=1 - bits(p, h, w), newest=even(channels, h, w), newest_depth=even(p, h, w),
         held=torch.zeros(batch, channels, h, w), held_mask=torch.zeros(batch, p, h, w),
-        fixed=(1 - bits(p, h, w))[0], references=even(r, channels, h, w),
+        fixed=(1 - bits(p, h, w))[0], references=even(r, channels * s**2, h // s, w // s),
         description=even(r, DESCRIPTION_SIZE), valid=torch.ones(batch, r, dtype=torch.bool),
         actions=even(d.action_history, 25), motion=even(5), caption=torch.zeros(batch, d.caption_size),
         temperature=torch.where(bits(p, h, w) > 0.5, 1.0, 0.1),
