@@ -8,7 +8,7 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def mix(
     weights: Any, residual: Any, depth: Any, threshold: Any, warped: Any, newest: Any, x: Any, warped_depth: Any,
     newest_depth: Any, latents: Any, codes: Any,
@@ -16,7 +16,7 @@ def mix(
     """Fill `latents` and `codes`; see `composition.mix_torch` for shapes. There is a weight for each pixel."""
     batch, channels, height, _ = latents.shape
     slots, pixels = warped.shape[1], depth.shape[1]
-    for at in nb.prange(batch * height):
+    for at in range(batch * height):
         b, row = at // height, at % height
         for c in range(channels):
             p, out = c % pixels, latents[b, c, row]

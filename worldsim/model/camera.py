@@ -93,7 +93,7 @@ def has_numbers(tensor: Tensor) -> bool:
 
 
 def _rows(pose: Tensor) -> Any:
-    return pose.detach().float().reshape(-1, 5).numpy()
+    return pose.detach().reshape(-1, 5).contiguous().numpy()
 
 
 @functools.cache

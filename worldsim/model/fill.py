@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,16 +33,32 @@ def pull_push(pixels: Tensor, known: Tensor) -> Tensor:
     """Fill pixels `[B, C, H, W]` where `known` `[B, 1, H, W]` is 0; zero if nothing at all is known."""
     if not has_numbers(pixels):
         return pull_push_torch(pixels, known)
-    filled = pixels.float().contiguous().clone()
-    _pyramid_kernel()(filled.numpy(), known.float().contiguous().numpy(), _SOFT)
+    filled, shown = pixels.contiguous().clone(), known.float().contiguous()
+    for picture, mask in zip(filled, shown):
+        _fill(picture.numpy(), mask[0].numpy())
     return filled
 
 
-@functools.cache
-def _pyramid_kernel() -> Callable[..., None]:
-    from worldsim.model._pyramid_kernel import fill_holes
+def _fill(pixels: NDArray[np.float32], known: NDArray[np.float32]) -> None:
+    """One picture `[C, H, W]` in place."""
+    halve, carry_down = _pyramid_kernels()
+    channels, height, width = pixels.shape
+    if min(height, width) == 1:
+        pixels *= known
+        return
+    mass = np.empty((-(-height // 2), -(-width // 2)), np.float32)
+    mean = np.empty((channels, *mass.shape), np.float32)
+    halve(pixels, known, mean, mass)
+    coarse = mean.copy()
+    _fill(coarse, (mass > 0).astype(np.float32))
+    carry_down(coarse, mean, mass, _SOFT, pixels, known)
 
-    return fill_holes
+
+@functools.cache
+def _pyramid_kernels() -> tuple[Callable[..., None], Callable[..., None]]:
+    from worldsim.model._pyramid_kernel import carry_down, halve
+
+    return halve, carry_down
 
 
 @fusible

@@ -57,7 +57,9 @@ def _warp_compiled(
     known = torch.zeros(n, 1, height, width)
     tan_x, tan_y = tangents(height, width)
     arrays = [t.detach().float().contiguous().numpy() for t in (frames, depth, rotation, translation)]
-    _kernel()(*arrays, usable.numpy(), tan_x, tan_y, out.numpy(), out_depth.numpy(), known.numpy())
+    _kernel()(
+        *arrays, usable.contiguous().numpy(), tan_x, tan_y, out.numpy(), out_depth.numpy(), known.numpy()
+    )
     return Warped(out, out_depth, known)
 
 
