@@ -19,7 +19,7 @@ from worldsim.data.episode import Episode
 from worldsim.data.importer import ImportSettings, import_recordings
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import CheckpointError, ConfigError, DatasetError, UsageError
-from worldsim.model.inverse import InverseConfig, InverseModel, compand
+from worldsim.model.inverse import MOTION, InverseConfig, InverseModel, compand
 from worldsim.sim import labeller
 from worldsim.sim.labeller import Labeller
 
@@ -143,7 +143,7 @@ def test_a_window_holds_the_action_between_its_middle_frames(tmp_path: Path) -> 
             store.write(scrolling(20 + seed, seed))
     source = ClipDataset(tmp_path / "set", length=idm.WINDOW, cache=None)
     lessons = idm.Lessons(source, InverseModel(InverseConfig(48, 32, 8)), EpisodeStore(tmp_path / "set"))
-    assert lessons.moved.shape == (len(source), 5, 96) and len(lessons.actions) == len(source)
+    assert lessons.moved.shape == (len(source), 5, MOTION) and len(lessons.actions) == len(source)
     for number in range(len(source)):
         np.testing.assert_array_equal(lessons.actions[number], source.clip(number).actions[3])
 

@@ -110,12 +110,12 @@ class Lessons:
                 parts.append(model.motion(episode.frames).unfold(0, PAIRS, 1).movedim(-1, 1))
                 actions.append(episode.actions[BEFORE : BEFORE + len(parts[-1])])
         self.moved = torch.cat(parts)
-        """`[N, 5, 96]`, in the order of the source's clips."""
+        """`[N, 5, 99]`, in the order of the source's clips."""
         self.actions = torch.from_numpy(np.concatenate(actions))
         """`[N, 25]`: what led from frame 2 of each window to frame 3."""
 
     def windows(self, numbers: NDArray[np.int64], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Windows `[B, 6, 3, H, W]` in [-1, 1], their motion `[B, 5, 96]`, the actions inside `[B, 25]`."""
+        """Windows `[B, 6, 3, H, W]` in [-1, 1], their motion `[B, 5, 99]`, the actions inside `[B, 25]`."""
         clips = [self._source.clip(int(number)) for number in numbers]
         frames = torch.from_numpy(np.stack([clip.frames for clip in clips])).to(device)
         return frames_to_float(frames), self.moved[numbers].to(device), self.actions[numbers].to(device)

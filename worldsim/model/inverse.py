@@ -1,8 +1,9 @@
 """Inverse dynamics: which action led from each frame of a video to the next.
 
-Two things are looked at: how far the picture has moved, region by region, by trying displacements
-(block matching, which has nothing to learn and is what a turn of the camera or a step shows in),
-and the frames themselves, two in colour and two more on either side in grey, for what moves nothing.
+Three things are looked at: how far the camera turned (`turns`); how far the picture still moves once that is taken
+back, region by region, by trying displacements (block matching): steps and jumps show in it; and the frames
+themselves, two in colour and two more on either side in grey, for what moves nothing. Of these only the last
+is learned.
 Seeing what comes after makes labelling a video far easier than playing from it (VPT; Baker et al.
 2022).
 """
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 from worldsim.actions import ACTION_SIZE, CAMERA, CAMERA_LIMIT, INDEX, KEYS
 from worldsim.errors import ConfigError
 from worldsim.model.tokenizer import frames_to_float
+from worldsim.model.turns import find_turns, moves, turn_back
 
 BEFORE, AFTER = 2, 2
 """Frames seen before the first and after the second of the two."""
@@ -27,13 +29,14 @@ MU = 11.4887
 """Companding of degrees, so that small turns count as much as large ones."""
 REGIONS = (3, 4)
 """Rows and columns of regions whose motion is told apart."""
-MOTION = 2 * 4 * REGIONS[0] * REGIONS[1]
-"""Numbers that say how a pair of frames moved: at two sizes, four for each region."""
+MOTION = 2 * 4 * REGIONS[0] * REGIONS[1] + 3
+"""Numbers that say how a pair of frames moved: at two sizes, four for each region; and the turn (`turns`)."""
 PAIRS = BEFORE + 1 + AFTER
 _SHARPNESS = 12.0
 _UNIT, _NEAR = 5.0, 12.0  # degrees
 _KEYS = [INDEX[key] for key in KEYS]
 _GREY = (0.299, 0.587, 0.114)
+_CHUNK = 256  # frames of a video that are looked at together
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class InverseModel(nn.Module):
 
     @torch.no_grad()
     def fit_straight(self, moved: Tensor, turns: Tensor) -> None:
-        """Set `mean`, `scale` and `straight` from pairs `[N, 96]` and their turns `[N, 2]` in degrees, by ridge
+        """Set `mean`, `scale` and `straight` from pairs `[N, 99]` and their turns `[N, 2]` in degrees, by ridge
         regression over those that the tried displacements reach.
         """
         self.mean.copy_(moved.mean(0))
@@ -104,7 +107,7 @@ class InverseModel(nn.Module):
         self.straight.bias.copy_(solved[-1])
 
     def forward(self, window: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
-        """Read windows `[B, 6, 3, H, W]` in [-1, 1] and the motion of their pairs `[B, 5, 96]`.
+        """Read windows `[B, 6, 3, H, W]` in [-1, 1] and the motion of their pairs `[B, 5, 99]`.
 
         Returns logits of the keys `[B, 23]` in the order of `KEYS`, and turns `[B, 2]` in degrees, of the
         action between frames 2 and 3 of each.
@@ -117,17 +120,26 @@ class InverseModel(nn.Module):
         return out[:, : len(KEYS)], self.straight(moved[:, BEFORE]) + _UNIT * out[:, len(KEYS) :]
 
     @torch.inference_mode()
-    def motion(self, frames: NDArray[np.uint8], batch: int = 32) -> Tensor:
-        """How far the picture moves in each region: frames uint8 `[T, H, W, 3]` to `[T - 1, 96]`."""
+    def motion(self, frames: NDArray[np.uint8]) -> Tensor:
+        """How the picture moves: frames uint8 `[T, H, W, 3]` to `[T - 1, 99]`."""
         parts = [torch.zeros(0, MOTION)]
-        for start in range(0, len(frames) - 1, batch):
-            grey = _grey(self._floats(frames[start : start + batch + 1]))
-            # A change of light is no motion: only what differs from its surroundings is matched.
-            grey = grey - F.avg_pool2d(grey, 17, 1, 8, count_include_pad=False)
-            sizes = (F.avg_pool2d(grey, 2), F.avg_pool2d(grey, 4))
-            matched = [displacements(size[:-1], size[1:], self.config.reach) for size in sizes]
-            parts.append(torch.cat(matched, 1).cpu())
+        for start in range(0, len(frames) - 1, _CHUNK):
+            parts.append(self._motion(frames[start : start + _CHUNK + 1]))
         return torch.cat(parts)
+
+    def _motion(self, frames: NDArray[np.uint8]) -> Tensor:
+        grey = _grey(self._floats(frames))
+        # A change of light is no motion: only what differs from its surroundings is matched.
+        grey = (grey - F.avg_pool2d(grey, 17, 1, 8, count_include_pad=False)).cpu()
+        half, quarter = F.avg_pool2d(grey, 2), F.avg_pool2d(grey, 4)
+        whole = grey.numpy()
+        turns = find_turns((quarter.numpy(), half.numpy(), whole), moves(whole))
+        matched = []
+        for size in (half, quarter):
+            back = torch.from_numpy(turn_back(size.numpy(), turns))
+            pairs = zip(back.split(32), size[1:].split(32))
+            matched.append(torch.cat([displacements(one, two, self.config.reach) for one, two in pairs]))
+        return torch.cat([*matched, torch.from_numpy(turns)], 1)
 
     @torch.inference_mode()
     def read(self, window: Tensor, moved: Tensor) -> NDArray[np.float32]:
