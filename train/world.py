@@ -46,6 +46,7 @@ from .exemplars import clip_exemplars, record_exemplars
 from .interrupt import Interrupt
 from .profiling import write_profile
 from .recipes import HEADS, Recipe
+from .recorded_overlay import recorded_overlay
 from .resident import Resident
 from .schedule import Budget
 from .seeds import clip_seeds, record_seeds
@@ -400,12 +401,21 @@ def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
         added = {name: t for name, t in model.state_dict().items() if name.startswith(_ADDED)}
         left = () if _same_game(options) else ("hands.", "overlay.")
         load_into(model, {**added, **{name: t for name, t in tensors.items() if not name.startswith(left)}})
-        return model
-    d = recipe.model.denoiser
-    if options.data is None:
-        engine = registry.resolve(registry.ENGINES, options.live or registry.GAME, "engine")
-        model.usable.copy_(torch.from_numpy(~engine(width=d.width, height=d.height).overlay_mask()))
+    if not options.resume and not (options.init and _same_game(options)):
+        _mark_overlay(model, options)
     return model
+
+
+def _mark_overlay(model: WorldModel, options: TrainOptions) -> None:
+    """Say where the picture does not turn with the camera: the game knows, or its recordings show it."""
+    height, width = model.usable.shape
+    if options.data is None or _same_game(options):
+        engine = registry.resolve(registry.ENGINES, options.live or registry.GAME, "engine")
+        model.usable.copy_(torch.from_numpy(~engine(width=width, height=height).overlay_mask()))
+        return
+    overlay = recorded_overlay(options.data)
+    if overlay is not None and overlay.shape == (height, width):
+        model.usable.copy_(torch.from_numpy(~overlay))
 
 
 def _source(recipe: Recipe, options: TrainOptions, device: torch.device) -> Source:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from worldsim.actions import ACTION_SIZE, CAMERA, CAMERA_LIMIT, INDEX, KEYS
 from worldsim.errors import ConfigError
 from worldsim.model.tokenizer import frames_to_float
-from worldsim.model.turns import find_turns, moves, turn_back
+from worldsim.model.turns import find_turns, grey, moves, sharpened, turn_back
 
 BEFORE, AFTER = 2, 2
 """Frames seen before the first and after the second of the two."""
@@ -112,8 +112,8 @@ class InverseModel(nn.Module):
         Returns logits of the keys `[B, 23]` in the order of `KEYS`, and turns `[B, 2]` in degrees, of the
         action between frames 2 and 3 of each.
         """
-        grey = _grey(window)
-        stacked = [window[:, BEFORE], window[:, BEFORE + 1], grey[:, :BEFORE], grey[:, BEFORE + 2 :]]
+        shades = _grey(window)
+        stacked = [window[:, BEFORE], window[:, BEFORE + 1], shades[:, :BEFORE], shades[:, BEFORE + 2 :]]
         seen = F.adaptive_avg_pool2d(self.pixels(torch.cat(stacked, 1)), 2).flatten(1)
         moved = (moved - self.mean) / self.scale
         out = self.head(torch.cat([seen, moved.flatten(1)], 1))
@@ -128,16 +128,12 @@ class InverseModel(nn.Module):
         return torch.cat(parts)
 
     def _motion(self, frames: NDArray[np.uint8]) -> Tensor:
-        grey = _grey(self._floats(frames))
-        # A change of light is no motion: only what differs from its surroundings is matched.
-        grey = (grey - F.avg_pool2d(grey, 17, 1, 8, count_include_pad=False)).cpu()
-        half, quarter = F.avg_pool2d(grey, 2), F.avg_pool2d(grey, 4)
-        whole = grey.numpy()
-        turns = find_turns((quarter.numpy(), half.numpy(), whole), moves(whole))
+        sizes = sharpened(grey(frames))
+        turns = find_turns(sizes, moves(sizes[2]))
         matched = []
-        for size in (half, quarter):
-            back = torch.from_numpy(turn_back(size.numpy(), turns))
-            pairs = zip(back.split(32), size[1:].split(32))
+        for size in (sizes[1], sizes[0]):
+            back = torch.from_numpy(turn_back(size, turns))
+            pairs = zip(back.split(32), torch.from_numpy(size[1:]).split(32))
             matched.append(torch.cat([displacements(one, two, self.config.reach) for one, two in pairs]))
         return torch.cat([*matched, torch.from_numpy(turns)], 1)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from worldsim.model.camera import tangents
 
@@ -24,17 +26,63 @@ _STEPS = (2.0, 0.5, 0.25)
 _LIMITS = (0.3, 0.24, 0.2)
 _OVERLAP = 0.25
 _STILL = 0.35  # of the middle pixel's variation: what varies less does not turn with the camera
-_LEAST_FRAMES = 8
+_LEAST_FRAMES, _LEAST_TURNS = 8, 30
+_TURN, _MOST, _STAYS = 1.5, 0.3, 0.8
+_WEIGHTS = (0.299, 0.587, 0.114)
 
 Grey = NDArray[np.float32]
+
+
+def grey(frames: NDArray[np.uint8]) -> Grey:
+    """Brightness `[T, H, W]` in [-1, 1] of frames uint8 `[T, H, W, 3]`."""
+    shades: Grey = np.asarray(frames @ np.array(_WEIGHTS, np.float32), np.float32) / 127.5 - 1
+    return shades
+
+
+def sharpened(pictures: Grey) -> tuple[Grey, Grey, Grey]:
+    """Pictures `[T, H, W]` without slow changes of brightness, at a quarter, at half and at the whole of their size.
+
+    A change of light is no motion: only what differs from its surroundings is matched.
+    """
+    whole = torch.from_numpy(pictures)
+    whole = whole - F.avg_pool2d(whole, 17, 1, 8, count_include_pad=False)
+    return F.avg_pool2d(whole, 4).numpy(), F.avg_pool2d(whole, 2).numpy(), whole.numpy()
+
+
+def find_overlay(videos: Iterable[NDArray[np.uint8]]) -> NDArray[np.bool_] | None:
+    """Bool `[H, W]`: where pictures stay as they are when the camera turns: hotbar, crosshair, hand.
+
+    Args:
+        videos: uint8 `[T, H, W, 3]` each.
+
+    Returns:
+        None where there are fewer than 30 turns to tell by.
+    """
+    kept: Any = 0.0
+    turned: Any = 0.0
+    count = 0
+    for frames in videos:
+        pictures = grey(frames)
+        sizes = sharpened(pictures)
+        turns = find_turns(sizes, moves(sizes[2]))
+        large = np.abs(turns[:, :2]).max(1) > _TURN
+        then, now = turn_back(pictures, turns)[large], pictures[1:][large]
+        turned = turned + np.minimum(np.abs(then - now), _MOST).sum(0)
+        kept = kept + np.minimum(np.abs(pictures[:-1][large] - now), _MOST).sum(0)
+        count += int(large.sum())
+    if count < _LEAST_TURNS:
+        return None
+    stays = torch.from_numpy(kept < _STAYS * turned).float()[None, None]
+    closed = F.avg_pool2d(stays, 5, 1, 2)[0, 0] > 0.5  # what shows through here and there is part of it
+    found: NDArray[np.bool_] = ((stays[0, 0] > 0.5) | closed).numpy()
+    return found
 
 
 def find_turns(sizes: tuple[Grey, Grey, Grey], moving: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Pitch (down), yaw (right), both in degrees, and the misfit, between each frame and the next: `[T - 1, 3]`.
 
     Args:
-        sizes: pictures `[T, h, w]` without their slow changes of brightness, in [-1, 1], at a quarter, a half and
-            the whole of the frames' resolution.
+        sizes: of `sharpened`.
         moving: `[H, W]`, see `moves`.
     """
     search, _ = _kernels()
