@@ -17,6 +17,8 @@ from worldsim.train.objective import ObjectiveConfig, world_loss
 from worldsim.train.preview import CONTEXT, Twin, dream
 from worldsim.train.world import TrainOptions, _recipe, main
 
+from worldsim.actions import CAMERA
+from worldsim.data.dataset import turned
 from worldsim.data.episode import ClipBatch
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import DatasetError
@@ -90,6 +92,23 @@ def test_recordings_without_poses_are_refused_and_leave_nothing(tmp_path: Path) 
     with pytest.raises(DatasetError, match=r"ep-000000 in .* has no pose, expected x, y, z, yaw and pitch"):
         main(options)
     assert not (tmp_path / "run").exists()
+
+
+def test_turns_of_actions_are_pose_enough_for_a_world_that_only_turns_its_frames(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Anybody's videos: no depth, no pose, and actions that a file or a model tells."""
+    data = record(tmp_path / "set", columns=("slot",))
+    options = TrainOptions(
+        recipe="debug", data=data, out=str(tmp_path / "run"), steps=2, wandb="disabled",
+        set=(*SMALL, "model.denoiser.compensation=rotation"),
+    )  # fmt: skip
+    load_world(main(options))
+    assert "has no pose: turns are those of its actions" in capsys.readouterr().err
+    actions = np.zeros((4, 25), np.float32)
+    actions[:, CAMERA] = [(10, 5), (0, -20), (100, 0), (-5, 0)]
+    assert turned(actions)[:, 3:].tolist() == [[0, 0], [5, 10], [-15, 10], [-15, 90], [-15, 85]]
+    assert not turned(actions)[:, :3].any()
 
 
 def test_the_recipe_keeps_to_the_turn_with_the_architecture_of_the_world_it_starts_from(

@@ -426,7 +426,9 @@ def _source(recipe: Recipe, options: TrainOptions, device: torch.device) -> Sour
 
 
 def _recorded(recipe: Recipe, folder: str, seed: int) -> Source:
-    source, d = ClipDataset(folder, length=recipe.clip, batch=recipe.batch, seed=seed), recipe.model.denoiser
+    d = recipe.model.denoiser
+    turns = d.compensation == "rotation"  # which asks for no more of a pose
+    source = ClipDataset(folder, length=recipe.clip, batch=recipe.batch, seed=seed, turns=turns)
     if (source.width, source.height) != (d.width, d.height):
         raise ConfigError(
             f"--data: frames in {folder} are {source.width}x{source.height}, the recipe's {d.width}x{d.height}; record "
@@ -438,11 +440,18 @@ def _recorded(recipe: Recipe, folder: str, seed: int) -> Source:
 
 
 def _check_recordings(source: ClipDataset, recipe: Recipe, folder: str) -> None:
-    """Refuse recordings without poses, and say what those without depth are good for."""
-    if source.poseless is not None:
+    """Refuse recordings without poses that need some, and say what those without depth are good for."""
+    if source.poseless is not None and recipe.model.denoiser.compensation == "full":
         raise DatasetError(
             f"--data: {source.poseless} in {folder} has no pose, expected x, y, z, yaw and pitch of every frame: they "
-            "decide where the last frame's pixels lie in the next one; give them as columns (docs/data.md)"
+            "decide where the last frame's pixels lie in the next one; give them as columns (docs/data.md), or add  "
+            "--set model.denoiser.compensation=rotation  to learn from the turns that its actions tell"
+        )
+    if source.poseless is not None:
+        print(
+            f"notice: {source.poseless} in {folder} has no pose: turns are those of its actions, and what walking "
+            "changes is drawn by the network alone",
+            file=sys.stderr,
         )
     if not source.has_depth and recipe.model.denoiser.compensation == "full":
         print(

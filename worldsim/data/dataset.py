@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from worldsim.actions import CAMERA
 from worldsim.data.arrays import ArrayReader, read_depth
 from worldsim.data.cache import ArrayCache, default_cache
 from worldsim.data.episode import Clip, ClipBatch, collate, led_to
@@ -57,6 +58,7 @@ class ClipDataset:
             `worldsim/clips` in the user's cache folder, or `.cache` in the dataset if that one
             can't be written.
         cache_gb: how large the cache may grow.
+        turns: where an episode has no pose, take one from the turns of its actions; it never leaves its place then.
 
     Raises:
         DatasetError: no dataset, no episode of that length, or episodes of different sizes.
@@ -72,6 +74,7 @@ class ClipDataset:
         seed: int = 0,
         cache: str | os.PathLike[str] | None = "auto",
         cache_gb: float = 16.0,
+        turns: bool = False,
     ) -> None:
         for name, value in (("length", length), ("batch", batch)):
             if value < 1:
@@ -89,7 +92,8 @@ class ClipDataset:
         # A batch either always or never has depth, pose and signals; depth and signals are nan in clips that lack them.
         kept = [m for _, m in self._episodes]
         self._depth = any(m.depth for m in kept)
-        self._pose = all("column.pose" in m.arrays for m in kept)
+        self._turns = turns
+        self._pose = turns or all("column.pose" in m.arrays for m in kept)
         self._signals = any(known(name.removeprefix("column.") for name in m.arrays) for m in kept)
         self._cache = None if cache is None else ArrayCache(self._cache_folder(cache), limit_gb=cache_gb)
         self._cache_at, self._cache_gb = cache, cache_gb
@@ -105,7 +109,7 @@ class ClipDataset:
 
     @property
     def poseless(self) -> str | None:
-        """The name of the first episode without a pose; clips have one if there is no such episode."""
+        """The name of the first episode without a pose; clips have one if there is no such episode, or with `turns`."""
         lacking = (i for i, m in self._episodes if "column.pose" not in m.arrays)
         return next((self._store.names[i] for i in lacking), None)
 
@@ -166,6 +170,7 @@ class ClipDataset:
                 seed=self._seed,
                 cache=self._cache_at,
                 cache_gb=self._cache_gb,
+                turns=self._turns,
             )
         return self._others[length]
 
@@ -202,9 +207,10 @@ class ClipDataset:
     def _read_steps(self, episode: int) -> _Steps:
         if episode not in self._steps:
             actions, _, columns, captions = read_steps(*self._place(episode), check=True)
+            pose = columns["pose"] if "pose" in columns else turned(actions) if self._turns else None
             self._steps[episode] = _Steps(
                 actions=led_to(actions),
-                pose=columns["pose"].astype(np.float32) if self._pose else None,
+                pose=pose.astype(np.float32) if self._pose and pose is not None else None,
                 signals=_told(columns, len(actions) + 1) if self._signals else None,
                 captions=captions,
             )
@@ -278,3 +284,12 @@ def _told(columns: dict[str, NDArray[Any]], count: int) -> NDArray[np.float32]:
     """The signals of an episode's columns; nan where it tells none."""
     told = from_columns(columns)
     return np.full((count, len(SIGNALS)), np.nan, np.float32) if told is None else told
+
+
+def turned(actions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Poses `[n + 1, 5]` of who only turns as actions `[n, 25]` say; pitch stops at 90 degrees."""
+    pose = np.zeros((len(actions) + 1, 5), np.float32)
+    for t, (pitch, yaw) in enumerate(actions[:, CAMERA]):
+        pose[t + 1, 3] = pose[t, 3] + yaw
+        pose[t + 1, 4] = np.clip(pose[t, 4] + pitch, -90.0, 90.0)
+    return pose
