@@ -21,7 +21,6 @@ from torch import Tensor
 
 from worldsim.data.dataset import ClipDataset
 from worldsim.data.episode import ClipBatch
-from worldsim.errors import DatasetError
 from worldsim.model.camera import FAR
 from worldsim.model.references import References, look
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
@@ -62,12 +61,10 @@ def draw(folder: str, clips: int, frames: int, seed: int) -> Twin:
     """Clips of recordings, as long as the dream and the frames that are given.
 
     Raises:
-        DatasetError: none is as long, or one has no pose.
+        DatasetError: none is as long.
     """
-    source = ClipDataset(folder, length=CONTEXT + frames, batch=clips, seed=seed)
-    if source.poseless is not None:
-        raise DatasetError(f"--data: {source.poseless} in {folder} has no pose, expected that of every frame")
-    return Twin(source.sample())
+    # What has no pose is turned as its actions say, as in training.
+    return Twin(ClipDataset(folder, length=CONTEXT + frames, batch=clips, seed=seed, turns=True).sample())
 
 
 def measure(model: WorldModel, twin: Twin, out: Path) -> dict[str, dict[int, float]]:
