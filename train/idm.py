@@ -86,7 +86,7 @@ def main(options: TrainOptions) -> Path:
         lessons = Lessons(source, model, EpisodeStore(options.data))
         # A window may not reach from one part into the other.
         known = split - WINDOW
-        model.fit_straight(lessons.moved[:known, BEFORE], lessons.actions[:known, CAMERA])
+        model.fit(lessons.moved[:known, BEFORE], lessons.actions[:known, CAMERA])
         frames = _teach(model, lessons, known, options)
         unseen = np.random.default_rng(options.seed).permutation(np.arange(split, len(source)))
         accuracy = examine(model, lessons, unseen[: options.exam])

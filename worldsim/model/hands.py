@@ -29,7 +29,7 @@ LONGEST = 20
 ATTACK, USE, HOTBAR = INDEX["attack"], INDEX["use"], INDEX["hotbar.1"]
 _TOLD = ACTION_SIZE + 4 + 2 * 3 + SLOTS + FACES
 # Of log-odds: a block that stays when it should go is worse than one that goes a tick early.
-_EAGER = (2.0, 1.0)
+_EAGER = (2.0, 2.0)
 _STEEP = 4.0  # of the chance of breaking in the ticks held: what breaks after n ticks does not after n - 1
 
 

@@ -33,7 +33,9 @@ MOTION = 2 * 4 * REGIONS[0] * REGIONS[1] + 3
 """Numbers that say how a pair of frames moved: at two sizes, four for each region; and the turn (`turns`)."""
 PAIRS = BEFORE + 1 + AFTER
 _SHARPNESS = 12.0
-_UNIT, _NEAR = 5.0, 12.0  # degrees
+_UNIT, _NOTICED = 5.0, 2.0  # degrees
+_ENOUGH = 20  # turns that a lens is told by
+_MISFIT = 0.06  # at which half of the turns that were found are wrong
 _KEYS = [INDEX[key] for key in KEYS]
 _GREY = (0.299, 0.587, 0.114)
 _CHUNK = 256  # frames of a video that are looked at together
@@ -65,6 +67,8 @@ class InverseModel(nn.Module):
     mean: Tensor
     scale: Tensor
     """Of the motion that it was trained on."""
+    lens: Tensor
+    """Degrees of the game's a degree that is found."""
 
     def __init__(self, config: InverseConfig) -> None:
         super().__init__()
@@ -72,11 +76,11 @@ class InverseModel(nn.Module):
         c = config.channels
         self.register_buffer("mean", torch.zeros(MOTION))
         self.register_buffer("scale", torch.ones(MOTION))
+        self.register_buffer("lens", torch.ones(()))
         self.pixels = nn.Sequential(
             nn.Conv2d(6 + BEFORE + AFTER, c, 7, 4, 3), nn.SiLU(), nn.Conv2d(c, 2 * c, 3, 2, 1), nn.SiLU(),
             nn.Conv2d(2 * c, 3 * c, 3, 2, 1), nn.SiLU(),
         )  # fmt: skip
-        self.straight = nn.Linear(MOTION, 2)
         self.head = nn.Sequential(
             nn.Dropout(0.1), nn.Linear(12 * c + PAIRS * MOTION, 8 * c), nn.SiLU(),
             nn.Linear(8 * c, 8 * c), nn.SiLU(), nn.Linear(8 * c, len(KEYS) + 2),
@@ -86,25 +90,21 @@ class InverseModel(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         last = self.head[-1]
         assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)  # at first, turns are what `straight` says
+        nn.init.zeros_(last.weight)  # at first, turns are what was found
         nn.init.zeros_(last.bias)
 
     @torch.no_grad()
-    def fit_straight(self, moved: Tensor, turns: Tensor) -> None:
-        """Set `mean`, `scale` and `straight` from pairs `[N, 99]` and their turns `[N, 2]` in degrees, by ridge
-        regression over those that the tried displacements reach.
+    def fit(self, moved: Tensor, turns: Tensor) -> None:
+        """Set `mean`, `scale` and `lens` from pairs `[N, 99]` and their turns `[N, 2]` in degrees.
+
+        Turns are found for a lens of our own; another's are as many times larger on both axes.
         """
         self.mean.copy_(moved.mean(0))
         self.scale.copy_(moved.std(0) + 1e-3)
-        near = (turns.abs() <= _NEAR).all(1)
-        inputs = F.pad((moved.to(self.mean.device) - self.mean) / self.scale, (0, 1), value=1.0)[
-            near
-        ].double()
-        targets = turns.to(inputs.device)[near].double()
-        ridge = inputs.T @ inputs + 0.01 * len(inputs) * torch.eye(MOTION + 1, device=inputs.device)
-        solved = torch.linalg.solve(ridge, inputs.T @ targets).float()
-        self.straight.weight.copy_(solved[:-1].T)
-        self.straight.bias.copy_(solved[-1])
+        found, misfit = moved[:, -3:-1], moved[:, -1:]
+        sure = (found.abs() > _NOTICED) & (turns.abs() > _NOTICED) & (misfit <= misfit.median())
+        if int(sure.sum()) >= _ENOUGH:
+            self.lens.fill_(float((turns[sure] / found[sure]).median().clamp(0.5, 2.0)))
 
     def forward(self, window: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
         """Read windows `[B, 6, 3, H, W]` in [-1, 1] and the motion of their pairs `[B, 5, 99]`.
@@ -115,9 +115,11 @@ class InverseModel(nn.Module):
         shades = _grey(window)
         stacked = [window[:, BEFORE], window[:, BEFORE + 1], shades[:, :BEFORE], shades[:, BEFORE + 2 :]]
         seen = F.adaptive_avg_pool2d(self.pixels(torch.cat(stacked, 1)), 2).flatten(1)
-        moved = (moved - self.mean) / self.scale
-        out = self.head(torch.cat([seen, moved.flatten(1)], 1))
-        return out[:, : len(KEYS)], self.straight(moved[:, BEFORE]) + _UNIT * out[:, len(KEYS) :]
+        out = self.head(torch.cat([seen, ((moved - self.mean) / self.scale).flatten(1)], 1))
+        found, misfit = moved[:, BEFORE, -3:-1], moved[:, BEFORE, -1:]
+        # Where one frame lies well on the other, the turn that was found is hard to better.
+        doubt = (misfit / _MISFIT).clamp(0, 1).square()
+        return out[:, : len(KEYS)], self.lens * found + _UNIT * doubt * out[:, len(KEYS) :]
 
     @torch.inference_mode()
     def motion(self, frames: NDArray[np.uint8]) -> Tensor:
