@@ -53,7 +53,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "out": str(folder / "model"),
         "channels": 16,
         "batch": 24,
-        "steps": 120,
+        "steps": 180,
     }
     return idm.main(idm.TrainOptions(**options))  # type: ignore[arg-type]
 

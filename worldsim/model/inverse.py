@@ -104,7 +104,7 @@ class InverseModel(nn.Module):
         found, misfit = moved[:, -3:-1], moved[:, -1:]
         sure = (found.abs() > _NOTICED) & (turns.abs() > _NOTICED) & (misfit <= misfit.median())
         if int(sure.sum()) >= _ENOUGH:
-            self.lens.fill_(float((turns[sure] / found[sure]).median().clamp(0.5, 2.0)))
+            self.lens.fill_(float((turns[sure] / found[sure]).median().clamp(0.2, 5.0)))
 
     def forward(self, window: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
         """Read windows `[B, 6, 3, H, W]` in [-1, 1] and the motion of their pairs `[B, 5, 99]`.
