@@ -247,6 +247,7 @@ def test_hands_and_overlay_stay_behind_where_another_game_is_learnt(
     monkeypatch.setattr(EpisodeStore, "__init__", lambda self, folder: None)
     monkeypatch.setattr(EpisodeStore, "__len__", lambda self: 1)
     monkeypatch.setattr(EpisodeStore, "manifest", lambda self, episode: manifest)
+    monkeypatch.setattr(program, "recorded_overlay", lambda folder: None)
     options = TrainOptions(recipe="cpu", init=str(first), data=str(tmp_path))
     model = program._model(program._recipe(options), options)
     assert (model.hands is not None, model.overlay is not None) == (kept, kept)

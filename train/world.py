@@ -401,7 +401,7 @@ def _model(recipe: Recipe, options: TrainOptions) -> WorldModel:
         added = {name: t for name, t in model.state_dict().items() if name.startswith(_ADDED)}
         left = () if _same_game(options) else ("hands.", "overlay.")
         load_into(model, {**added, **{name: t for name, t in tensors.items() if not name.startswith(left)}})
-    if not options.resume and not (options.init and _same_game(options)):
+    if not (options.init and _same_game(options)):
         _mark_overlay(model, options)
     return model
 
