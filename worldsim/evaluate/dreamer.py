@@ -70,9 +70,8 @@ class WorldDreamer:
     def step(self, actions: NDArray[np.float32]) -> Drawn:
         """Dream one frame each; a world whose numbers went wrong keeps its last frame."""
         given = torch.from_numpy(np.asarray(actions, np.float32))
-        batch = (
-            len(given) if self.simulator.network.name == "eager" else 1
-        )  # graphs serve one world at a time
+        # Graphs serve one world at a time.
+        batch = len(given) if self.simulator.network.name == "eager" else 1
         self._worlds = [
             world
             for i in range(0, len(given), batch)

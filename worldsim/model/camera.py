@@ -6,14 +6,13 @@ axes (y up, yaw 0 looks to +z, pitch positive down). Camera axes are x right, y 
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
+
+from worldsim.model.kernels import arrays, has_numbers, kernel
 
 VERTICAL_FOV = 70.0
 """Degrees; Minecraft's and Luanti's default."""
@@ -51,8 +50,7 @@ def camera_to_world(pose: Tensor) -> Tensor:
     if not has_numbers(pose):
         return camera_to_world_torch(pose)
     rotation = torch.empty(*pose.shape[:-1], 3, 3)
-    orient, _ = _kernels()
-    orient(_rows(pose), rotation.view(-1, 3, 3).numpy())
+    kernel("camera", "orient")(_rows(pose), rotation.view(-1, 3, 3).numpy())
     return rotation
 
 
@@ -80,27 +78,13 @@ def relative_pose(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return relative_pose_torch(source, target)
     shape = torch.broadcast_shapes(source.shape, target.shape)
     rotation, translation = torch.empty(*shape[:-1], 3, 3), torch.empty(*shape[:-1], 3)
-    _, relate = _kernels()
     places = rotation.view(-1, 3, 3).numpy(), translation.view(-1, 3).numpy()
-    relate(_rows(source.expand(shape)), _rows(target.expand(shape)), *places)
+    kernel("camera", "relate")(_rows(source.expand(shape)), _rows(target.expand(shape)), *places)
     return rotation, translation
 
 
-def has_numbers(tensor: Tensor) -> bool:
-    """Whether compiled code may read it: floats on the CPU, and nothing is learned from what comes of them."""
-    plain = type(tensor) in (Tensor, Parameter) and tensor.dtype == torch.float32
-    return plain and tensor.device.type == "cpu" and not tensor.requires_grad
-
-
 def _rows(pose: Tensor) -> Any:
-    return pose.detach().reshape(-1, 5).contiguous().numpy()
-
-
-@functools.cache
-def _kernels() -> tuple[Callable[..., None], Callable[..., None]]:
-    from worldsim.model._camera_kernel import orient, relate
-
-    return orient, relate
+    return arrays(pose.reshape(-1, 5))[0]
 
 
 def relative_pose_torch(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

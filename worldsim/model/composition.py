@@ -6,15 +6,14 @@ and other devices.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import has_numbers
+from worldsim.model.kernels import arrays, has_numbers, kernel
 
 EXTRA_CANDIDATES = 3
 """Beside the references: the unwarped newest frame, the noisy frame, and nothing."""
@@ -43,27 +42,27 @@ class Sources:
     temperature: Tensor
     """`[B, P, h, w]` in (0, 1]: 1 copies as it was trained to; less is decisive, for what is a guess anyway."""
 
-    @property
+    @cached_property
     def unknown(self) -> Tensor:
         """`[B, P, h, w]`, 1 where no reference shows anything: there the network has to invent."""
         return (1 - self.known.amax(1)) * (1 - self.fixed)
 
-    @property
+    @cached_property
     def started(self) -> Tensor:
         """`[B, P, h, w]`, 1 where it is given a beginning of that, with detail, in the first candidate."""
         return self.begun * (1 - self.fixed)
 
-    @property
+    @cached_property
     def heat(self) -> Tensor:
         """`[B, P, h, w]` the temperature, 1 over the HUD."""
         return torch.lerp(self.temperature, torch.ones_like(self.temperature), self.fixed)
 
-    @property
+    @cached_property
     def candidates(self) -> Tensor:
         """`[B, R + 1, C, h, w]` all pictures that are there to copy from."""
         return torch.cat([self.warped, self.newest[:, None]], 1)
 
-    @property
+    @cached_property
     def candidate_depth(self) -> Tensor:
         """`[B, R + 1, P, h, w]` their depth codes."""
         return torch.cat([self.warped_depth, self.newest_depth[:, None]], 1)
@@ -154,13 +153,6 @@ def _mix_compiled(
 ) -> tuple[Tensor, Tensor]:
     latents, codes = torch.empty(x.shape), torch.empty(depth.shape)
     shown = (sources.warped, sources.newest, x, sources.warped_depth, sources.newest_depth)
-    given = (t.detach().float().contiguous().numpy() for t in (weights, residual, depth, threshold, *shown))
-    _kernel()(*given, latents.numpy(), codes.numpy())
+    given = arrays(weights, residual, depth, threshold, *shown)
+    kernel("composition", "mix")(*given, latents.numpy(), codes.numpy())
     return latents, codes
-
-
-@functools.cache
-def _kernel() -> Callable[..., None]:
-    from worldsim.model._composition_kernel import mix
-
-    return mix

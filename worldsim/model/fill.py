@@ -9,9 +9,7 @@ carried back down to where nothing is known.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -19,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import has_numbers, rays, rotate, tangents
+from worldsim.model.camera import rays, rotate, tangents
 from worldsim.model.fused import fusible
+from worldsim.model.kernels import arrays, has_numbers, kernel
 
 ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
 """Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
@@ -41,24 +40,16 @@ def pull_push(pixels: Tensor, known: Tensor) -> Tensor:
 
 def _fill(pixels: NDArray[np.float32], known: NDArray[np.float32]) -> None:
     """One picture `[C, H, W]` in place."""
-    halve, carry_down = _pyramid_kernels()
     channels, height, width = pixels.shape
     if min(height, width) == 1:
         pixels *= known
         return
     mass = np.empty((-(-height // 2), -(-width // 2)), np.float32)
     mean = np.empty((channels, *mass.shape), np.float32)
-    halve(pixels, known, mean, mass)
+    kernel("pyramid", "halve")(pixels, known, mean, mass)
     coarse = mean.copy()
     _fill(coarse, (mass > 0).astype(np.float32))
-    carry_down(coarse, mean, mass, _SOFT, pixels, known)
-
-
-@functools.cache
-def _pyramid_kernels() -> tuple[Callable[..., None], Callable[..., None]]:
-    from worldsim.model._pyramid_kernel import carry_down, halve
-
-    return halve, carry_down
+    kernel("pyramid", "carry_down")(coarse, mean, mass, _SOFT, pixels, known)
 
 
 @fusible
@@ -133,19 +124,12 @@ def _copy_compiled(
     pixels: Tensor, known: Tensor, gap: Tensor, pitch: Tensor, last: Tensor, has_last: Tensor
 ) -> tuple[Tensor, Tensor]:
     pixels, known = pixels.detach().float().contiguous().clone(), known.float().contiguous().clone()
-    _kernel()(
-        pixels.numpy(), known.numpy(), gap.contiguous().numpy(), last.detach().float().contiguous().numpy(),
+    kernel("fill", "copy_elsewhere")(
+        pixels.numpy(), known.numpy(), gap.contiguous().numpy(), *arrays(last),
         has_last.numpy(), np.radians(pitch.numpy().astype(np.float64)), np.radians(ELSEWHERE),
         *tangents(*pixels.shape[-2:]),
     )  # fmt: skip
     return pixels, known
-
-
-@functools.cache
-def _kernel() -> Callable[..., None]:
-    from worldsim.model._fill_kernel import copy_elsewhere
-
-    return copy_elsewhere
 
 
 @fusible

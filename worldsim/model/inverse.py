@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from worldsim.actions import ACTION_SIZE, CAMERA, CAMERA_LIMIT, INDEX, KEYS
 from worldsim.errors import ConfigError
 from worldsim.model.tokenizer import frames_to_float
-from worldsim.model.turns import find_turns, grey, moves, sharpened, turn_back
+from worldsim.model.turns import BRIGHTNESS, find_turns, grey, moves, sharpened, turn_back
 
 BEFORE, AFTER = 2, 2
 """Frames seen before the first and after the second of the two."""
@@ -37,7 +37,6 @@ _UNIT, _NOTICED = 5.0, 2.0  # degrees
 _ENOUGH = 20  # turns that a lens is told by
 _MISFIT = 0.06  # at which half of the turns that were found are wrong
 _KEYS = [INDEX[key] for key in KEYS]
-_GREY = (0.299, 0.587, 0.114)
 _CHUNK = 256  # frames of a video that are looked at together
 
 
@@ -192,4 +191,4 @@ def compand(degrees: Tensor) -> Tensor:
 
 
 def _grey(frames: Tensor) -> Tensor:
-    return (frames * frames.new_tensor(_GREY)[:, None, None]).sum(-3)
+    return (frames * frames.new_tensor(BRIGHTNESS)[:, None, None]).sum(-3)

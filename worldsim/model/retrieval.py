@@ -7,13 +7,11 @@ length of the past beyond a few hundred points a candidate.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
-from worldsim.model.camera import has_numbers, rays, relative_pose, rotate, tangents
+from worldsim.model.camera import rays, relative_pose, rotate, tangents
+from worldsim.model.kernels import arrays, has_numbers, kernel
 
 GRID = (12, 20)
 """Rows and columns of the coarse view."""
@@ -81,17 +79,10 @@ def _land_compiled(
     shape = *depth.shape[:2], CELLS
     cells, z = torch.zeros(shape, dtype=torch.long), torch.empty(shape)
     inside = torch.zeros(shape, dtype=torch.bool)
-    given = (t.detach().float().flatten(0, 1).contiguous().numpy() for t in (depth, rotation, translation))
+    given = arrays(*(t.flatten(0, 1) for t in (depth, rotation, translation)))
     filled = (t.flatten(0, 1).numpy() for t in (cells, z, inside))
-    _kernel()(*given, *extent, _AHEAD, *filled)
+    kernel("retrieval", "land")(*given, *extent, _AHEAD, *filled)
     return cells, z, inside
-
-
-@functools.cache
-def _kernel() -> Callable[..., None]:
-    from worldsim.model._retrieval_kernel import land
-
-    return land
 
 
 def land_torch(

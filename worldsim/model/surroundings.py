@@ -8,16 +8,15 @@ just behind it is solid.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import camera_to_world, from_yaw_frame, has_numbers, rotate, tangents
+from worldsim.model.camera import camera_to_world, from_yaw_frame, rotate, tangents
 from worldsim.model.fused import fusible
+from worldsim.model.kernels import arrays, has_numbers, kernel
 
 ACROSS = (-1.2, -0.6, -0.3, 0.0, 0.3, 0.6, 1.2)
 """Blocks to the right and ahead of the eye: the body is 0.3 wide to each side."""
@@ -64,18 +63,11 @@ def _sense_compiled(points: Tensor, frames: Remembered, usable: Tensor) -> Tenso
     distance, known = torch.full(points.shape[:2], -1.0), torch.zeros(points.shape[:2])
     pose = frames.pose.float()
     given = (points, frames.depth, camera_to_world(pose).transpose(-1, -2), pose[..., :3])
-    _kernel()(
-        *(t.detach().float().contiguous().numpy() for t in given), frames.valid.numpy(), usable.numpy(),
+    kernel("surroundings", "look_up")(
+        *arrays(*given), frames.valid.numpy(), usable.numpy(),
         *tangents(*frames.depth.shape[-2:]), _AHEAD, _BEHIND, distance.numpy(), known.numpy(),
     )  # fmt: skip
     return torch.cat([distance, known], 1)
-
-
-@functools.cache
-def _kernel() -> Callable[..., None]:
-    from worldsim.model._surroundings_kernel import look_up
-
-    return look_up
 
 
 def sense_torch(points: Tensor, frames: Remembered, usable: Tensor) -> Tensor:

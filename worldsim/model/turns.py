@@ -7,9 +7,8 @@ one (direct alignment; Irani and Anandan 1999, a robust norm as in Black and Ana
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from worldsim.model.camera import tangents
+from worldsim.model.kernels import kernel
 
 REACH = (16.0, 26.0)
 """Degrees of pitch and yaw to each side that are tried."""
@@ -28,14 +28,15 @@ _OVERLAP = 0.25
 _STILL = 0.35  # of the middle pixel's variation: what varies less does not turn with the camera
 _LEAST_FRAMES, _LEAST_TURNS = 8, 30
 _TURN, _MOST, _STAYS = 1.5, 0.3, 0.8
-_WEIGHTS = (0.299, 0.587, 0.114)
+BRIGHTNESS = (0.299, 0.587, 0.114)
+"""Of red, green and blue."""
 
 Grey = NDArray[np.float32]
 
 
 def grey(frames: NDArray[np.uint8]) -> Grey:
     """Brightness `[T, H, W]` in [-1, 1] of frames uint8 `[T, H, W, 3]`."""
-    shades: Grey = np.asarray(frames @ np.array(_WEIGHTS, np.float32), np.float32) / 127.5 - 1
+    shades: Grey = np.asarray(frames @ np.array(BRIGHTNESS, np.float32), np.float32) / 127.5 - 1
     return shades
 
 
@@ -85,7 +86,7 @@ def find_turns(sizes: tuple[Grey, Grey, Grey], moving: NDArray[np.bool_]) -> NDA
         sizes: of `sharpened`.
         moving: `[H, W]`, see `moves`.
     """
-    search, _ = _kernels()
+    search = kernel("turns", "search")
     height, width = moving.shape
     extent = tangents(height, width)
     masks = [np.ascontiguousarray(_shrunk(moving, height // size.shape[1])) for size in sizes]
@@ -107,7 +108,7 @@ def turn_back(pictures: Grey, turns: NDArray[np.float32]) -> Grey:
     Args:
         turns: of `find_turns`; where a picture shows nothing then it is the next one.
     """
-    _, turned = _kernels()
+    turned = kernel("turns", "turned")
     out = np.empty_like(pictures[:-1])
     extent = tangents(*pictures.shape[1:])
     for t, (pitch, yaw, _) in enumerate(turns):
@@ -130,10 +131,3 @@ def _shrunk(mask: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
     cells = mask[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
     shrunk: NDArray[np.bool_] = cells.mean((1, 3)) > 0.7
     return shrunk
-
-
-@functools.cache
-def _kernels() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    from worldsim.model._turns_kernel import search, turned
-
-    return search, turned

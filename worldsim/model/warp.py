@@ -7,7 +7,6 @@ implementations with the same results: compiled for the CPU, and plain torch for
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from worldsim.model.camera import FAR, TIGHT, rays, rotate, tangents
 from worldsim.model.fused import fusible
+from worldsim.model.kernels import arrays, kernel
 
 _MIN_Z = 0.05
 _NOTHING = torch.iinfo(torch.int32).max
@@ -56,18 +56,10 @@ def _warp_compiled(
     out_depth = torch.full((n, 1, height, width), FAR)
     known = torch.zeros(n, 1, height, width)
     tan_x, tan_y = tangents(height, width)
-    arrays = [t.detach().float().contiguous().numpy() for t in (frames, depth, rotation, translation)]
-    _kernel()(
-        *arrays, usable.contiguous().numpy(), tan_x, tan_y, out.numpy(), out_depth.numpy(), known.numpy()
-    )
+    given = arrays(frames, depth, rotation, translation)
+    places = (t.numpy() for t in (out, out_depth, known))
+    kernel("warp", "reproject")(*given, usable.contiguous().numpy(), tan_x, tan_y, *places)
     return Warped(out, out_depth, known)
-
-
-@functools.cache
-def _kernel() -> Callable[..., None]:
-    from worldsim.model._warp_kernel import reproject
-
-    return reproject
 
 
 def warp_torch(

@@ -1,0 +1,31 @@
+"""What the compiled twins of torch code share: when they may run, how they are found, how tensors reach them."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import Parameter
+
+
+def has_numbers(tensor: Tensor) -> bool:
+    """Whether compiled code may read it: floats on the CPU, and nothing is learned from what comes of them."""
+    plain = type(tensor) in (Tensor, Parameter) and tensor.dtype == torch.float32
+    return plain and tensor.device.type == "cpu" and not tensor.requires_grad
+
+
+@functools.cache
+def kernel(module: str, name: str) -> Callable[..., None]:
+    """The function `name` of `worldsim.model._MODULE_kernel`; numba is imported when the first one is asked for."""
+    found: Callable[..., None] = getattr(importlib.import_module(f"worldsim.model._{module}_kernel"), name)
+    return found
+
+
+def arrays(*tensors: Tensor) -> list[NDArray[Any]]:
+    """Tensors as kernels take them, float32 and in one piece; those that are so already are not copied."""
+    return [t.detach().float().contiguous().numpy() for t in tensors]
