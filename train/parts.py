@@ -27,6 +27,10 @@ from worldsim.model.denoiser import DenoiserConfig
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.world import load_world
 
+from .schedule import ema_decay
+
+_AVERAGE = 0.998
+
 
 @dataclass(frozen=True)
 class PartOptions:
@@ -98,12 +102,18 @@ def give(options: PartOptions, course: Course) -> Path:
     minutes = math.inf if options.steps is not None else options.minutes
     steps = course.teach(part, iter(loader), minutes=minutes, steps=options.steps, seed=options.seed)
     unseen = course.exam(options.env, count=options.exam, **size)
-    found = {"steps": steps, **course.examine(part, unseen)}
-    _write(home, model, out, course.name, part)
-    write_file(out / f"{course.name}.json", (json.dumps(found, indent=1) + "\n").encode())
-    for name, value in found.items():
-        print(f"{name:>24} {value:g}")
-    print(f"{out}: the world with its {course.name}; try it with  worldsim play --world {out}")
+    return keep(home, model, out, course.name, part, {"steps": steps, **course.examine(part, unseen)})
+
+
+def keep(
+    home: Path, model: WorldModel, out: Path, name: str, part: nn.Module, found: dict[str, float]
+) -> Path:
+    """Write a copy of a world that has this part, with what its exam found, and say so; returns the folder."""
+    _write(home, model, out, name, part)
+    write_file(out / f"{name}.json", (json.dumps(found, indent=1) + "\n").encode())
+    for figure, value in found.items():
+        print(f"{figure:>24} {value:g}")
+    print(f"{out}: the world with its {name}; try it with  worldsim play --world {out}")
     return out
 
 
@@ -153,9 +163,7 @@ def fit(
     optimiser = torch.optim.AdamW(
         part.train().requires_grad_(True).parameters(), lr=rate, weight_decay=weight_decay
     )
-    average = torch.optim.swa_utils.AveragedModel(
-        part, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
-    )
+    average = torch.optim.swa_utils.AveragedModel(part, multi_avg_fn=_follow)
     begin, done = time.monotonic(), 0
     with tqdm(desc=name, unit=" steps", disable=None) as shown:
         for batch in batches:
@@ -182,6 +190,12 @@ def fit(
             if done % 50 < reuse:
                 shown.set_postfix(loss=f"{float(off.detach()):.4f}")
     return done
+
+
+@torch.no_grad()
+def _follow(kept: Any, now: Any, steps: Tensor | int) -> None:
+    """The average follows closely at first, so that a short run is not its first weights."""
+    torch._foreach_lerp_(kept, now, 1 - ema_decay(int(steps), _AVERAGE))
 
 
 def _write(home: Path, model: WorldModel, out: Path, name: str, part: nn.Module) -> None:

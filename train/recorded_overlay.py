@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from worldsim.data.storage import EpisodeStore
 from worldsim.model.turns import find_overlay
+from worldsim.model.world_model import WorldModel
 
 EPISODES, FRAMES = 10, 120
 """Episodes that are looked at, and frames of each."""
@@ -25,6 +27,13 @@ def recorded_overlay(folder: str | Path) -> NDArray[np.bool_] | None:
             file=sys.stderr,
         )
     return found
+
+
+def mark_overlay(model: WorldModel, folder: str | Path) -> None:
+    """Tell a world where the picture of recordings does not turn with the camera, if they show it."""
+    overlay = recorded_overlay(folder)
+    if overlay is not None and overlay.shape == model.usable.shape:
+        model.usable.copy_(torch.from_numpy(~overlay))
 
 
 def _beginnings(store: EpisodeStore) -> Iterator[NDArray[np.uint8]]:

@@ -39,6 +39,8 @@ _BAD_STEPS = 3
 _ONCE_JUDGED = 0.5
 _CHUNK = 2
 """Frames of a long rollout that one optimiser step adds."""
+_APART = ("tokenizer.", "hands.", "overlay.", "monodepth.")
+"""Parts that are taught by themselves, see `parts`."""
 _FIRST = 4
 """First frame of a clip that is drawn: those before it are needed to tell motion."""
 
@@ -371,10 +373,9 @@ def seed_everything(seed: int) -> None:
 
 
 def _is_trained(name: str, recipe: Recipe) -> bool:
-    # Hands are taught by themselves, see `hands`.
-    return (
-        name.startswith("heads.") if recipe.only == "heads" else not name.startswith(("tokenizer.", "hands."))
-    )
+    if recipe.only == "heads":
+        return name.startswith("heads.")
+    return not name.startswith(_APART)
 
 
 def _keyed(state: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,8 @@ from .exemplars import clip_exemplars, record_exemplars
 from .interrupt import Interrupt
 from .profiling import write_profile
 from .recipes import HEADS, Recipe
-from .recorded_overlay import recorded_overlay
+from .recorded_overlay import mark_overlay
+from .recordings import open_recordings
 from .resident import Resident
 from .schedule import Budget
 from .seeds import clip_seeds, record_seeds
@@ -113,7 +114,7 @@ def main(options: TrainOptions) -> Path:
         recipe = _as_begun(recipe, state["recipe"])
     seed_everything(options.seed)
     trainer = WorldTrainer(recipe, _model(recipe, options), seed=options.seed, device=device)
-    source = _source(recipe, options, device)
+    source = _source(recipe, options, trainer.model)
     seconds = 0.0
     if state is not None:
         trainer.load_state_dict(state["trainer"])
@@ -377,13 +378,13 @@ def _check_folder(out: Path, options: TrainOptions) -> None:
 
 
 def _as_begun(recipe: Recipe, before: dict[str, Any]) -> Recipe:
-    """The recipe for the run's own model: one that was begun without heads, hands or an overlay goes on without them.
+    """The recipe for the run's own model: one that was begun without heads, hands and so on goes on without them.
 
     Raises:
         ConfigError: the models differ otherwise.
     """
     model = from_json(WorldModelConfig, before["model"], "--resume")
-    later = {"heads": model.heads, "hands": model.hands, "overlay": model.overlay}
+    later = {name: getattr(model, name) for name in ("heads", "hands", "overlay", "monodepth")}
     if replace(recipe.model, **later) != model:
         raise ConfigError(
             "--resume: the model of the recipe differs from the run's; resume with the same recipe"
@@ -413,52 +414,18 @@ def _mark_overlay(model: WorldModel, options: TrainOptions) -> None:
         engine = registry.resolve(registry.ENGINES, options.live or registry.GAME, "engine")
         model.usable.copy_(torch.from_numpy(~engine(width=width, height=height).overlay_mask()))
         return
-    overlay = recorded_overlay(options.data)
-    if overlay is not None and overlay.shape == (height, width):
-        model.usable.copy_(torch.from_numpy(~overlay))
+    mark_overlay(model, options.data)
 
 
-def _source(recipe: Recipe, options: TrainOptions, device: torch.device) -> Source:
+def _source(recipe: Recipe, options: TrainOptions, model: WorldModel) -> Source:
     if options.data is None and recipe.resident_gb > 0:
-        return Resident(_live(recipe, options), device, recipe.resident_gb)
-    source = _live(recipe, options) if options.data is None else _recorded(recipe, options.data, options.seed)
+        return Resident(_live(recipe, options), model.usable.device, recipe.resident_gb)
+    source = (
+        _live(recipe, options)
+        if options.data is None
+        else open_recordings(recipe, options.data, options.seed, model)
+    )
     return Ahead(source) if recipe.ahead else source
-
-
-def _recorded(recipe: Recipe, folder: str, seed: int) -> Source:
-    d = recipe.model.denoiser
-    turns = d.compensation == "rotation"  # which asks for no more of a pose
-    source = ClipDataset(folder, length=recipe.clip, batch=recipe.batch, seed=seed, turns=turns)
-    if (source.width, source.height) != (d.width, d.height):
-        raise ConfigError(
-            f"--data: frames in {folder} are {source.width}x{source.height}, the recipe's {d.width}x{d.height}; record "
-            f"with --width {d.width} --height {d.height}, or add  --set model.denoiser.width={source.width} "
-            f"--set model.denoiser.height={source.height}"
-        )
-    _check_recordings(source, recipe, folder)
-    return source
-
-
-def _check_recordings(source: ClipDataset, recipe: Recipe, folder: str) -> None:
-    """Refuse recordings without poses that need some, and say what those without depth are good for."""
-    if source.poseless is not None and recipe.model.denoiser.compensation == "full":
-        raise DatasetError(
-            f"--data: {source.poseless} in {folder} has no pose, expected x, y, z, yaw and pitch of every frame: they "
-            "decide where the last frame's pixels lie in the next one; give them as columns (docs/data.md), or add  "
-            "--set model.denoiser.compensation=rotation  to learn from the turns that its actions tell"
-        )
-    if source.poseless is not None:
-        print(
-            f"notice: {source.poseless} in {folder} has no pose: turns are those of its actions, and what walking "
-            "changes is drawn by the network alone",
-            file=sys.stderr,
-        )
-    if not source.has_depth and recipe.model.denoiser.compensation == "full":
-        print(
-            f"notice: {folder} has no depth: everything counts as far away, and frames are brought along by the turn "
-            "alone; add  --set model.denoiser.compensation=rotation",
-            file=sys.stderr,
-        )
 
 
 def _live(recipe: Recipe, options: TrainOptions) -> LiveSource:

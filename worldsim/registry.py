@@ -69,6 +69,7 @@ PROGRAMS: dict[str, str] = {
     "idm": "worldsim.train.idm:main",
     "hands": "worldsim.train.hands:main",
     "overlay": "worldsim.train.overlay:main",
+    "monodepth": "worldsim.train.monodepth:main",
     "agent": "worldsim.train.agent:main",
 }
 """What `worldsim train NAME` runs: `main(options)`, its options dataclass is `TrainOptions` beside it."""

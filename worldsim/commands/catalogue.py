@@ -120,6 +120,12 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["overlay"].replace(":main", ":TrainOptions"),
         ("worldsim train overlay --world runs/b/world --minutes 15 --out runs/overlay",),
     ),
+    "train monodepth": Command(
+        "teach a world to tell depth from a single picture",
+        PROGRAMS["monodepth"],
+        PROGRAMS["monodepth"].replace(":main", ":TrainOptions"),
+        ("worldsim train monodepth --world runs/b/world --minutes 15 --out runs/monodepth",),
+    ),
     "train agent": Command(
         "train an agent in the dream, in the game or from recordings",
         PROGRAMS["agent"],

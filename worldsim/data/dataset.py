@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +24,27 @@ from worldsim.actions import CAMERA
 from worldsim.data.arrays import ArrayReader, read_depth
 from worldsim.data.cache import ArrayCache, default_cache
 from worldsim.data.episode import Clip, ClipBatch, collate, led_to
-from worldsim.data.manifest import DEPTH, VIDEO, Manifest
+from worldsim.data.manifest import DEPTH, STEPS, VIDEO, Manifest
 from worldsim.data.parts import open_checked, open_video, read_steps
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.video import VideoReader
 from worldsim.errors import DatasetError, UsageError
 from worldsim.signals import SIGNALS, from_columns, known
 
+_GUESSED = "guessed depth"
 _OPEN = 200
 """Files that are open at a time; systems allow 1024 or so, and mapped arrays count."""
+
+
+class DepthGuess(Protocol):
+    """Tells depth from pictures, where recordings have none."""
+
+    name: str
+    """Of what it would say: another network, another name."""
+
+    def __call__(self, frames: NDArray[np.uint8], pitch: NDArray[np.float32]) -> NDArray[np.float16]:
+        """Depth `[n, H, W]` in blocks of frames `[n, H, W, 3]`; pitch `[n]` in degrees is nan where it isn't known."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class ClipDataset:
             can't be written.
         cache_gb: how large the cache may grow.
         turns: where an episode has no pose, take one from the turns of its actions; it never leaves its place then.
+        guess: where an episode has no depth, what tells it from the frames; kept in the cache, too.
 
     Raises:
         DatasetError: no dataset, no episode of that length, or episodes of different sizes.
@@ -75,6 +88,7 @@ class ClipDataset:
         cache: str | os.PathLike[str] | None = "auto",
         cache_gb: float = 16.0,
         turns: bool = False,
+        guess: DepthGuess | None = None,
     ) -> None:
         for name, value in (("length", length), ("batch", batch)):
             if value < 1:
@@ -91,7 +105,10 @@ class ClipDataset:
         self._ends = np.cumsum([m.frames - length + 1 for _, m in self._episodes])
         # A batch either always or never has depth, pose and signals; depth and signals are nan in clips that lack them.
         kept = [m for _, m in self._episodes]
-        self._depth = any(m.depth for m in kept)
+        self.has_depth = any(m.depth for m in kept)
+        """Whether any episode was recorded with depth; the others' is guessed, or nan."""
+        self._guess = guess
+        self._depth = self.has_depth or guess is not None
         self._turns = turns
         self._pose = turns or all("column.pose" in m.arrays for m in kept)
         self._signals = any(known(name.removeprefix("column.") for name in m.arrays) for m in kept)
@@ -103,9 +120,9 @@ class ClipDataset:
         self._open: OrderedDict[tuple[int, str], Any] = OrderedDict()
 
     @property
-    def has_depth(self) -> bool:
-        """Whether any episode has depth: the others' is nan then."""
-        return self._depth
+    def guesses(self) -> bool:
+        """Whether depth that was not recorded is guessed."""
+        return self._guess is not None
 
     @property
     def poseless(self) -> str | None:
@@ -171,6 +188,7 @@ class ClipDataset:
                 cache=self._cache_at,
                 cache_gb=self._cache_gb,
                 turns=self._turns,
+                guess=self._guess,
             )
         return self._others[length]
 
@@ -227,12 +245,31 @@ class ClipDataset:
     def _read_depth(self, episode: int, start: int) -> NDArray[np.float16]:
         _, m = self._place(episode)
         if not m.depth:
-            return np.full((self.length, m.height, m.width), np.nan, np.float16)
+            return self._guessed(episode, start)
         whole = self._mapped(episode, DEPTH, "<f2", (m.frames, m.height, m.width))
         if whole is not None:
             return whole[start : start + self.length]
         reader: ArrayReader = self._opened(episode, DEPTH, lambda: self._open_depth(episode))
         return read_depth(reader, m, start, self.length)
+
+    def _guessed(self, episode: int, start: int) -> NDArray[np.float16]:
+        _, m = self._place(episode)
+        if self._guess is None:
+            return np.full((self.length, m.height, m.width), np.nan, np.float16)
+        shape = (m.frames, m.height, m.width)
+        whole = self._mapped(episode, _GUESSED, "<f2", shape)
+        if whole is not None:
+            return whole[start : start + self.length]
+        window = slice(start, start + self.length)
+        return self._guess(self._frames(episode, start), self._pitch(episode)[window])
+
+    def _pitch(self, episode: int) -> NDArray[np.float32]:
+        """Degrees `[frames]`; nan where only turns are known, and not where they began."""
+        _, m = self._place(episode)
+        pose = self._read_steps(episode).pose
+        if pose is None or "column.pose" not in m.arrays:
+            return np.full(m.frames, np.nan, np.float32)
+        return pose[:, 4]
 
     def _open_video(self, episode: int) -> VideoReader:
         return open_video(*self._place(episode), check=True)
@@ -243,6 +280,9 @@ class ClipDataset:
 
     def _decode(self, episode: int, name: str) -> NDArray[Any]:
         frames = self._place(episode)[1].frames
+        if name == _GUESSED:
+            assert self._guess is not None
+            return self._guess(self._decode(episode, VIDEO), self._pitch(episode))
         if name == VIDEO:
             with closing(self._open_video(episode)) as video:
                 return video.read(0, frames)
@@ -254,14 +294,22 @@ class ClipDataset:
         cache, key = self._cache, (episode, name)
         if cache is None or key in self._direct:
             return None
-        sha256 = self._place(episode)[1].files[name][1]
+        source = self._source(episode, name)
         array: NDArray[Any] | None = self._opened(
-            episode, name, lambda: cache.get(sha256, dtype, shape, lambda: self._decode(episode, name))
+            episode, name, lambda: cache.get(source, dtype, shape, lambda: self._decode(episode, name))
         )
         if array is None:
             self._direct.add(key)
             del self._open[key]
         return array
+
+    def _source(self, episode: int, name: str) -> str:
+        """What an array is made from, as a name in the cache."""
+        files = self._place(episode)[1].files
+        if name != _GUESSED:
+            return files[name][1]
+        assert self._guess is not None
+        return f"{files[VIDEO][1][:32]}-{files[STEPS][1][:32]}-{self._guess.name}"
 
     def _opened(self, episode: int, name: str, make: Callable[[], Any]) -> Any:
         """What `make` returned for this file, unless it was closed since to make room for others."""

@@ -22,6 +22,7 @@ from worldsim.model.denoiser import Context, Denoiser, DenoiserConfig, Inputs, P
 from worldsim.model.fill import composite, go_on, pull_push
 from worldsim.model.hands import Hands, HandsConfig
 from worldsim.model.heads import Heads, HeadsConfig, read, read_first
+from worldsim.model.monodepth import MonoDepth, MonoDepthConfig
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.overlay import Overlay, OverlayConfig
 from worldsim.model.references import References, View, look
@@ -46,6 +47,8 @@ class WorldModelConfig:
     """Hands that break and place blocks; none by default, likewise."""
     overlay: OverlayConfig = field(default_factory=OverlayConfig)
     """What lies over the picture; none by default, likewise."""
+    monodepth: MonoDepthConfig = field(default_factory=MonoDepthConfig)
+    """What tells depth from a single picture; none by default, likewise."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class WorldModel(nn.Module):
         self.heads = Heads(config.heads, d, self.factor) if config.heads.width else None
         self.hands = Hands(config.hands) if config.hands.width else None
         self.overlay = Overlay(config.overlay, d.width) if config.overlay.width else None
+        self.monodepth = MonoDepth(config.monodepth) if config.monodepth.width else None
         self.register_buffer("usable", torch.ones(d.height, d.width, dtype=torch.bool))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

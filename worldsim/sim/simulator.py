@@ -400,8 +400,10 @@ class Simulator:
         return replace(state, recent=(key, *aged))
 
     def _estimate_depth(self, state: WorldState, frame: Tensor, pose: Tensor) -> Tensor:
-        """Ask the denoiser for the depth of a frame that is given whole."""
+        """The depth of a frame that is given whole: from the picture alone, or by the denoiser in worlds that can't."""
         images = frames_to_float(frame[None])
+        if self.model.monodepth is not None:
+            return self.model.monodepth.depth(images, pose[None, 4].to(self.device), self.model.usable)[0]
         held = Held(images, torch.ones_like(images[:, :1]))
         blank = KeyFrame(frame, torch.ones(frame.shape[:2], device=self.device), pose, 0, self._given(frame))
         world = state if state.recent else replace(state, recent=(blank,))
