@@ -31,6 +31,7 @@ from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.familiarity import Familiarity
 from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
 from worldsim.sim.imagination import Imagination, imagine
 from worldsim.sim.network import Backend, Eager, Network, open_network
@@ -106,6 +107,7 @@ class Simulator:
         self.imagination = (
             Imagination(exemplars, self.model.usable) if exemplars and self.config.imagine else None
         )
+        self.familiarity = Familiarity(exemplars) if exemplars and len(exemplars) > 1 else None
         if self.model.hands is not None and self.device.type == "cpu":
             warm_up()
         self.network: Network = Eager(self.model.denoiser)
@@ -147,6 +149,7 @@ class Simulator:
             seed=seed, episode=episode, tick=0, recent=(), memory=Memory(),
             actions=torch.zeros(self.history, ACTION_SIZE), past=torch.zeros(2, 3),
             caption=torch.zeros(size) if caption is None else caption.float(), daytime=daytime,
+            strange=0.0 if self.familiarity is None else self.familiarity.strangeness(frames[-1]),
         )  # fmt: skip
         for t in range(steps + 1):
             if t > 0:
@@ -322,7 +325,7 @@ class Simulator:
     ) -> list[WorldState]:
         kept = (shrink(ground)[:, 0] * 255).round().to(torch.uint8)
         invented = (1 - ground.mean((1, 2, 3))).tolist()
-        doubt = _doubt(self.model.spread(prediction), ground)
+        doubt = _doubt(self.model.spread(prediction), ground, [w.strange for w in worlds])
         latents = prediction.latents.float()
         frames = float_to_frames(self.model.frame(latents))
         depth = self.model.depth(prediction)[:, 0].half()
@@ -437,10 +440,13 @@ class Simulator:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
 
-def _doubt(spread: Tensor, ground: Tensor) -> list[float]:
-    """Expected error of B frames in grey levels: the network's own where it is grounded, a stranger's elsewhere."""
-    expected = ground * spread.float() * 127.5 + (1 - ground) * UNRELATED
-    return expected.mean((1, 2, 3)).tolist()  # type: ignore[no-any-return]
+def _doubt(spread: Tensor, ground: Tensor, strange: Sequence[float]) -> list[float]:
+    """Expected error of B frames in grey levels: the network's own where it is grounded, a stranger's elsewhere.
+
+    Of a dream that began from something that no game shows the network's own says nothing.
+    """
+    expected = (ground * spread.float() * 127.5 + (1 - ground) * UNRELATED).mean((1, 2, 3)).tolist()
+    return [(1 - s) * own + s * max(own, UNRELATED) for own, s in zip(expected, strange)]
 
 
 def settle(step: Tensor, actions: Tensor) -> Tensor:

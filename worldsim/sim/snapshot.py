@@ -128,6 +128,7 @@ def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
         "caption": w.caption.cpu().numpy(),
         "uncertainty": np.array([w.uncertainty, w.invented], np.float64),
         "daytime": np.array([w.daytime], np.float64),
+        "strange": np.array([w.strange], np.float64),
         "grip": _grip_numbers(w.grip),
     }
     if w.signals is not None:
@@ -167,6 +168,7 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "past": torch.from_numpy(need_array(arrays, "past", np.float32, (2, 3))),
         "caption": torch.from_numpy(need_array(arrays, "caption", np.float32, (None,))),
         "daytime": float(need_array(arrays, "daytime", np.float64, (1,))[0]),
+        "strange": float(need_array(arrays, "strange", np.float64, (1,))[0]) if "strange" in arrays else 0.0,
         "uncertainty": float(doubt[0]),
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),

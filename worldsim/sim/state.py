@@ -112,6 +112,8 @@ class WorldState:
     """`[S]` what is believed of the newest frame, see `worldsim.signals`; None before the first step."""
     daytime: float = math.nan
     """Time of day in [0, 1) that it began at, nan if unknown: the light that imagined places are to have."""
+    strange: float = 0.0
+    """How sure it is that what it began from is not of the game it knows, in [0, 1], see `familiarity`."""
     failed: str = ""
     """Why the world ended, if its numbers went wrong."""
     eye: Tensor | None = None
