@@ -111,11 +111,11 @@ def test_turns_of_actions_are_pose_enough_for_a_world_that_only_turns_its_frames
     assert not turned(actions)[:, :3].any()
 
 
-def test_the_recipe_keeps_to_the_turn_with_the_architecture_of_the_world_it_starts_from(
+def test_a_recipe_has_the_architecture_of_the_world_it_starts_from_and_turns_frames_alone_if_asked(
     tmp_path: Path,
 ) -> None:
-    world = save_tiny_world(tmp_path / "world")
-    denoiser = _recipe(TrainOptions(recipe="luanti", init=str(world))).model.denoiser
+    world, turning = save_tiny_world(tmp_path / "world"), ("model.denoiser.compensation=rotation",)
+    denoiser = _recipe(TrainOptions(recipe="luanti", init=str(world), set=turning)).model.denoiser
     assert denoiser == replace(TINY.denoiser, compensation="rotation")
     assert _recipe(TrainOptions(recipe="cpu", init=str(world))).model == TINY
 

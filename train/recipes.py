@@ -122,16 +122,12 @@ def cpu() -> Recipe:
 
 
 def luanti() -> Recipe:
-    """A quarter of an hour on a CPU: the shipped world learns another game of its size from recordings without depth.
+    """A quarter of an hour on a CPU: the shipped world learns another game of its size from recordings with poses.
 
-    `worldsim train world --recipe luanti --init voxel --data runs/luanti` (docs/luanti-world.md).
+    `worldsim train world --recipe luanti --init voxel --data runs/luanti` (docs/luanti-world.md). Recordings that tell
+    turns alone want `--set model.denoiser.compensation=rotation`.
     """
-    base = cpu()
-    d = replace(base.model.denoiser, compensation="rotation")
-    return replace(
-        base, model=replace(base.model, denoiser=d), batch=8, minutes=15.0, learning_rate=3e-4, warmup=100, ema=0.998,
-        rollout_after=0,
-    )  # fmt: skip
+    return replace(cpu(), batch=8, minutes=15.0, learning_rate=3e-4, warmup=100, ema=0.998, rollout_after=0)
 
 
 def gpu() -> Recipe:
