@@ -247,7 +247,7 @@ def test_hands_and_overlay_stay_behind_where_another_game_is_learnt(
     monkeypatch.setattr(EpisodeStore, "__init__", lambda self, folder: None)
     monkeypatch.setattr(EpisodeStore, "__len__", lambda self: 1)
     monkeypatch.setattr(EpisodeStore, "manifest", lambda self, episode: manifest)
-    monkeypatch.setattr(program, "recorded_overlay", lambda folder: None)
+    monkeypatch.setattr(program, "mark_overlay", lambda model, folder: None)
     options = TrainOptions(recipe="cpu", init=str(first), data=str(tmp_path))
     model = program._model(program._recipe(options), options)
     assert (model.hands is not None, model.overlay is not None) == (kept, kept)
@@ -261,7 +261,7 @@ def test_a_world_to_start_from_brings_its_architecture(tmp_path: Path) -> None:
 
 def test_a_batch_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(program, "_live", lambda recipe, options: FakeSource())
-    source = program._source(replace(TINY_RECIPE, ahead=True), TrainOptions(), torch.device("cpu"))
+    source = program._source(replace(TINY_RECIPE, ahead=True), TrainOptions(), tiny_model())
     drawn = [source.sample() for _ in range(2)]
     assert source.state_dict() == {"draws": 3}
     source.load_state_dict({"draws": 0})
