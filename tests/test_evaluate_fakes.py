@@ -9,7 +9,7 @@ import pytest
 
 from worldsim.evaluate.fakes import FAKES, Oracle
 from worldsim.evaluate.result import Section
-from worldsim.evaluate.run import survey
+from worldsim.evaluate.run import Survey, survey
 from worldsim.evaluate.suite import Count, Suite
 
 SIZE = (48, 64)
@@ -131,3 +131,23 @@ def test_fakes_share_episodes_between_metrics() -> None:
     assert all_found.frames == 20 + 12, "seed 0 is dreamt once, and long"
     assert [s.key for s in all_found.sections] == ["horizon", "drift", "uncertainty"]
     assert told[-1][:2] == (32, 32) and list(all_found.seconds) == ["horizon", "drift", "uncertainty"]
+
+
+def test_ctrl_c_leaves_what_was_measured() -> None:
+    parts = {"play": Count(2, 12), "drift_stuck": Count(1, 8)}
+
+    def stop(frames: int, total: int, metric: str, after: str) -> None:
+        if metric == after:
+            raise KeyboardInterrupt
+
+    def asked(after: str) -> Survey:
+        progress = functools.partial(stop, after=after)
+        return survey(
+            Oracle(SIZE), Suite("cut", parts), metrics=["horizon", "drift", "heads"], progress=progress
+        )
+
+    found = asked("drift")
+    assert [s.key for s in found.sections] == ["horizon"]
+    assert list(found.failed) == ["drift", "heads"] and "interrupted" in found.failed["drift"]
+    with pytest.raises(KeyboardInterrupt):
+        asked("horizon")

@@ -51,6 +51,8 @@ def survey(
 ) -> Survey:
     """Measure a dreamer; episodes that metrics share are played and dreamt once.
 
+    Ctrl-C while episodes are dreamt leaves what was measured before, and names the rest as failed.
+
     Args:
         progress: told (frames dreamt, frames in all, metric).
         strict: raise a metric's mistake, in place of noting it and going on with the others.
@@ -66,7 +68,14 @@ def survey(
             if progress:
                 progress(found.frames, plan.frames, name)
 
-        rollouts = dreamt.rollouts(name, tell)
+        try:
+            rollouts = dreamt.rollouts(name, tell)
+        except KeyboardInterrupt:  # hours of dreaming are not lost to impatience either
+            if not found.sections:
+                raise
+            left = chosen[chosen.index(name) :]
+            found.failed |= dict.fromkeys(left, "interrupted before it was measured")
+            return found
         try:
             found.sections.append(find_metric(name).measure(rollouts, probes))
         except Exception as error:  # hours of dreaming are not lost to one metric's mistake
