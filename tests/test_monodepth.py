@@ -178,8 +178,9 @@ def test_recordings_without_depth_get_the_guess_and_others_keep_their_own(
 
 
 def test_a_world_learns_another_game_with_depth_that_it_guesses(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     start = save_tiny_world(tmp_path / "start", config=KNOWING)
     data = record(tmp_path / "set")
     options = TrainOptions(
@@ -190,3 +191,7 @@ def test_a_world_learns_another_game_with_depth_that_it_guesses(
     assert "tells it from the pictures" in capsys.readouterr().err
     assert world.model.monodepth is not None and world.exemplars is not None
     assert world.seeds is not None and float(world.seeds.depth.max()) < 512
+    guesses = set((tmp_path / "cache").rglob("*-*.raw"))
+    # Without the world it began from, the network's weights are there only when the run's state is loaded.
+    load_world(train_world(replace(options, steps=3, resume=True, init=None, set=SMALL)))
+    assert guesses and set((tmp_path / "cache").rglob("*-*.raw")) == guesses, "a resumed run guesses the same"

@@ -39,8 +39,10 @@ _OPEN = 200
 class DepthGuess(Protocol):
     """Tells depth from pictures, where recordings have none."""
 
-    name: str
-    """Of what it would say: another network, another name."""
+    @property
+    def name(self) -> str:
+        """Of what it would say: another network, another name."""
+        ...
 
     def __call__(self, frames: NDArray[np.uint8], pitch: NDArray[np.float32]) -> NDArray[np.float16]:
         """Depth `[n, H, W]` in blocks of frames `[n, H, W, 3]`; pitch `[n]` in degrees is nan where it isn't known."""

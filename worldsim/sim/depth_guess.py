@@ -7,6 +7,7 @@ depth = guess(frames, pitch)        # float16 [n, H, W] in blocks
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -30,7 +31,6 @@ class DepthGuess:
                 "depth: the world can't tell it from a picture; teach it with  worldsim train monodepth --world DIR"
             )
         self._network, self._usable = model.monodepth, model.usable
-        self.name = self._digest()
 
     def __call__(self, frames: NDArray[np.uint8], pitch: NDArray[np.float32]) -> NDArray[np.float16]:
         """Depth `[n, H, W]` in blocks of frames `[n, H, W, 3]`; pitch `[n]` in degrees is nan where it isn't known."""
@@ -39,7 +39,9 @@ class DepthGuess:
         told = self._network.depth(frames_to_float(given[0]), given[1], self._usable)
         return told.half().cpu().numpy()
 
-    def _digest(self) -> str:
+    @cached_property
+    def name(self) -> str:
+        """Of what it says, by its weights; those of a resumed run are there only when it is first asked."""
         digest = hashlib.sha256()
         for tensor in (*self._network.state_dict().values(), self._usable):
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
