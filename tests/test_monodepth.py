@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from test_train_recordings import SMALL, record
 from torch import Tensor
 from worldsim.train import monodepth
+from worldsim.train.lesson_pool import together
 from worldsim.train.world import TrainOptions
 from worldsim.train.world import main as train_world
 
@@ -84,7 +85,7 @@ def test_the_overlay_says_nothing_about_depth() -> None:
 
 def test_depth_is_learnt_from_the_game(tmp_path: Path) -> None:
     views = islice(monodepth.play("worldsim/Voxel-v0", 1, width=W, height=H), 40)
-    lessons = monodepth.together(list(views))
+    lessons = together(list(views))
     torch.manual_seed(0)
     model = MonoDepth(MonoDepthConfig(width=12, blocks=1))
     before = monodepth.examine(model, lessons)
@@ -96,7 +97,7 @@ def test_depth_is_learnt_from_the_game(tmp_path: Path) -> None:
 
 def test_views_of_the_game_are_whole() -> None:
     views = list(islice(monodepth.play("worldsim/Voxel-v0", 3, width=W, height=H), 30))
-    batch = monodepth.together(views)
+    batch = together(views)
     assert batch.frame.shape == (30, H, W, 3) and batch.depth.shape == (30, H, W)
     assert float(batch.depth.min()) > 0 and batch.pitch.abs().max() <= 90
     assert not batch.usable.all() and batch.usable.float().mean() > 0.7

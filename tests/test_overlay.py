@@ -12,7 +12,8 @@ import pytest
 import torch
 from model_fakes import TINY, H, W, save_tiny_world, tiny_model
 from torch import Tensor
-from worldsim.train.overlay import Example, bar_of, loss_of, play, together
+from worldsim.train.lesson_pool import together
+from worldsim.train.overlay import Example, bar_of, loss_of, play
 
 from worldsim import registry
 from worldsim.actions import ACTION_SIZE, INDEX

@@ -10,9 +10,9 @@ import pytest
 import torch
 from model_fakes import H, W, save_tiny_world
 from worldsim.train import hands as program
-from worldsim.train.hand_lessons import play, together
+from worldsim.train.hand_lessons import play
 from worldsim.train.hands import TrainOptions, examine, losses
-from worldsim.train.lesson_pool import Pool
+from worldsim.train.lesson_pool import Pool, together
 
 from worldsim import registry
 from worldsim.checkpoint import world_hash

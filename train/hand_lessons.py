@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,11 +63,6 @@ class Lesson:
 
 def _floats(pixels: Tensor) -> Tensor:
     return pixels.float() / 127.5 - 1
-
-
-def together(lessons: Sequence[Lesson]) -> Lesson:
-    """Single lessons as a batch."""
-    return Lesson(*(torch.stack([getattr(one, f.name) for one in lessons]) for f in fields(Lesson)))
 
 
 class Pupil:

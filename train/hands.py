@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from worldsim.model.hands import Hands, HandsConfig
 
-from .hand_lessons import Lesson, play, together
+from .hand_lessons import Lesson, play
 from .lesson_pool import Pool
 from .parts import Course, PartOptions, fit, give
 
@@ -147,7 +147,7 @@ def _plain(lesson: Lesson, rows: Tensor) -> Tensor:
 
 
 COURSE = Course(
-    name="hands", play=play, together=together, batch=_PART, teach=teach, examine=examine, exam_seed=2**40,
+    name="hands", play=play, batch=_PART, teach=teach, examine=examine, exam_seed=2**40,
     make=lambda width, _: Hands(HandsConfig(width=width)),
 )  # fmt: skip
 

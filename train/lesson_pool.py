@@ -1,13 +1,20 @@
-"""The last lessons of a kind, to draw batches from."""
+"""Lessons as batches, and the last ones of a kind to draw batches from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 T = TypeVar("T")
+
+
+def together(lessons: Sequence[T]) -> T:
+    """Single lessons, dataclasses of tensors, as a batch of the same kind."""
+    kind: Any = type(lessons[0])
+    return kind(*(torch.stack(part) for part in zip(*(vars(one).values() for one in lessons))))  # type: ignore[no-any-return]
 
 
 class Pool(Generic[T]):

@@ -8,7 +8,7 @@ kept in monodepth.json. Colours are changed at random, so that it goes by shapes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,11 +82,6 @@ def play(engine: str, seed: int, *, width: int, height: int) -> Iterator[Example
                 near = torch.from_numpy(depth.astype(np.float16))
                 pitch = torch.tensor(float(game.state()["pose"][4]))
                 yield Example(torch.from_numpy(frame), near, pitch, usable)
-
-
-def together(examples: Sequence[Example]) -> Example:
-    """Single examples as a batch."""
-    return Example(*(torch.stack(part) for part in zip(*(vars(one).values() for one in examples))))
 
 
 def recoloured(frames: Tensor, generator: torch.Generator) -> Tensor:
@@ -181,7 +176,7 @@ def examine(model: MonoDepth, example: Example) -> dict[str, float]:
 
 
 COURSE = Course(
-    name="monodepth", play=play, together=together, batch=_PART, teach=teach, examine=examine, exam_seed=2**42,
+    name="monodepth", play=play, batch=_PART, teach=teach, examine=examine, exam_seed=2**42,
     make=lambda width, d: MonoDepth(MonoDepthConfig(width=width)),
 )  # fmt: skip
 

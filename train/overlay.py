@@ -8,7 +8,7 @@ game worlds that nobody learns from is printed and kept in overlay.json.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,11 +94,6 @@ def _first(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
-def together(examples: Sequence[Example]) -> Example:
-    """Single examples as a batch."""
-    return Example(*(torch.stack(part) for part in zip(*(vars(one).values() for one in examples))))
-
-
 def bar_of(examples: Example) -> Tensor:
     """`[1, 32, W]`, 1 where the overlay is always opaque, and stays as it is while the arm swings."""
     opaque = (examples.before[:, 3] == 255).all(0)
@@ -178,7 +173,7 @@ def examine(overlay: Overlay, example: Example) -> dict[str, float]:
 
 
 COURSE = Course(
-    name="overlay", play=play, together=together, batch=_PART, teach=teach, examine=examine, exam_seed=2**41,
+    name="overlay", play=play, batch=_PART, teach=teach, examine=examine, exam_seed=2**41,
     make=lambda width, d: Overlay(OverlayConfig(width=width), d.width),
 )  # fmt: skip
 

@@ -14,14 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.data.episode import ClipBatch
-from worldsim.errors import NumericalError
 from worldsim.model.camera import FAR, NEAR, decode_depth, rays, relative_pose, rotate, tangents
 from worldsim.model.monodepth import MonoDepth
 from worldsim.model.tokenizer import frames_to_float
+
+from .parts import descend
 
 LENGTH = 17
 """Frames of a clip; depth is that of the middle one."""
@@ -130,12 +131,7 @@ def adapt(
         for group in optimiser.param_groups:
             group["lr"] = _RATE * min(1.0, (done + 1) / 50) * min(1.0, 2.0 * (1 - share) + 0.01)
         off = loss_of(model, before, draw(), usable, generator)
-        if not bool(off.isfinite()):
-            raise NumericalError(f"monodepth: the loss is {float(off.detach())} after {done} steps")
-        optimiser.zero_grad()
-        off.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        descend(model, optimiser, off, f"monodepth: after {done} steps")
         done += 1
     model.eval()
     return done

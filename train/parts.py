@@ -27,6 +27,8 @@ from worldsim.model.denoiser import DenoiserConfig
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.world import load_world
 
+from .ema import EMA
+from .lesson_pool import together
 from .schedule import ema_decay
 
 _AVERAGE = 0.998
@@ -64,8 +66,6 @@ class Course:
     """Of the part in `WorldModel`, and of the file that tells what it reached."""
     play: Callable[..., Iterator[Any]]
     """`play(engine, seed, width=, height=)`: lessons without end."""
-    together: Callable[[Sequence[Any]], Any]
-    """Single lessons as a batch."""
     batch: int
     """Lessons that are brought at once."""
     make: Callable[[int, DenoiserConfig], nn.Module]
@@ -79,9 +79,7 @@ class Course:
 
     def exam(self, engine: str, *, count: int, width: int, height: int) -> Any:
         """Lessons of unseen worlds, always the same."""
-        return self.together(
-            list(islice(self.play(engine, self.exam_seed, width=width, height=height), count))
-        )
+        return together(list(islice(self.play(engine, self.exam_seed, width=width, height=height), count)))
 
 
 def give(options: PartOptions, course: Course) -> Path:
@@ -98,7 +96,7 @@ def give(options: PartOptions, course: Course) -> Path:
     torch.manual_seed(options.seed)
     part = getattr(model, course.name) or course.make(options.width, d)
     stream = Stream(course.play, options.env, options.seed, size)
-    loader = DataLoader(stream, course.batch, num_workers=options.workers, collate_fn=course.together)
+    loader = DataLoader(stream, course.batch, num_workers=options.workers, collate_fn=together)
     minutes = math.inf if options.steps is not None else options.minutes
     steps = course.teach(part, iter(loader), minutes=minutes, steps=options.steps, seed=options.seed)
     unseen = course.exam(options.env, count=options.exam, **size)
@@ -163,7 +161,8 @@ def fit(
     optimiser = torch.optim.AdamW(
         part.train().requires_grad_(True).parameters(), lr=rate, weight_decay=weight_decay
     )
-    average = torch.optim.swa_utils.AveragedModel(part, multi_avg_fn=_follow)
+    # It follows closely at first, so that a short run is not its first weights.
+    average = EMA(part, lambda n: ema_decay(n, _AVERAGE))
     begin, done = time.monotonic(), 0
     with tqdm(desc=name, unit=" steps", disable=None) as shown:
         for batch in batches:
@@ -172,19 +171,13 @@ def fit(
             for _ in range(reuse):
                 share = max((time.monotonic() - begin) / 60 / minutes, done / steps if steps else 0.0)
                 if share >= 1:
-                    for kept, parameter in zip(average.module.parameters(), part.parameters()):
-                        parameter.data.copy_(kept)
+                    part.load_state_dict(average.module_state())
                     return done
                 for group in optimiser.param_groups:
                     group["lr"] = rate * min(1.0, (done + 1) / 100) * min(1.0, 2.5 * (1 - share) + 0.01)
                 off = loss()
-                if not bool(off.isfinite()):
-                    raise NumericalError(f"{name}: the loss is {float(off.detach())} after {done} steps")
-                optimiser.zero_grad()
-                off.backward()
-                nn.utils.clip_grad_norm_(part.parameters(), 1.0)
-                optimiser.step()
-                average.update_parameters(part)
+                descend(part, optimiser, off, f"{name}: after {done} steps")
+                average.update()
                 done += 1
             shown.update(reuse)
             if done % 50 < reuse:
@@ -192,10 +185,18 @@ def fit(
     return done
 
 
-@torch.no_grad()
-def _follow(kept: Any, now: Any, steps: Tensor | int) -> None:
-    """The average follows closely at first, so that a short run is not its first weights."""
-    torch._foreach_lerp_(kept, now, 1 - ema_decay(int(steps), _AVERAGE))
+def descend(part: nn.Module, optimiser: torch.optim.Optimizer, off: Tensor, when: str) -> None:
+    """One step down a loss.
+
+    Raises:
+        NumericalError: the loss is not finite; `when` says where that was.
+    """
+    if not bool(off.isfinite()):
+        raise NumericalError(f"{when} the loss is {float(off.detach())}")
+    optimiser.zero_grad()
+    off.backward()
+    nn.utils.clip_grad_norm_(part.parameters(), 1.0)
+    optimiser.step()
 
 
 def _write(home: Path, model: WorldModel, out: Path, name: str, part: nn.Module) -> None:
