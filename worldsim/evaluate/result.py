@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import nan
 from typing import Literal
 
@@ -56,6 +56,11 @@ class Strip:
     """(label, frames uint8 [H, W, 3])."""
     columns: list[str]
     """One head for each frame of a row."""
+
+    def copied(self) -> Strip:
+        """The same on frames of its own: views would keep whole episodes in memory."""
+        rows = [(label, [frame.copy() for frame in frames]) for label, frames in self.rows]
+        return replace(self, rows=rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,6 +67,12 @@ class Rollout:
             signals=first(self.signals),
         )
 
+    def pictures_only(self) -> Rollout:
+        """The same without depth and blocks, which are more than a third of it; their arrays are empty."""
+        twin = self.twin
+        depth, blocks = twin.depth[:0].copy(), twin.blocks[:0].copy()  # a view would keep the whole
+        return replace(self, twin=replace(twin, depth=depth, blocks=blocks), depth=None)
+
 
 def roll(
     dreamer: Dreamer, twins: Sequence[Twin], *, batch: int = 8, progress: Progress | None = None

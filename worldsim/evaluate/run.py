@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worldsim.evaluate.dreamer import Dreamer, WorldDreamer
+from worldsim.evaluate.dreamt import Dreamt
 from worldsim.evaluate.plan import Plan
 from worldsim.evaluate.result import Report, Section
-from worldsim.evaluate.rollout import Progress, Rollout, roll
-from worldsim.evaluate.suite import METRICS, STANDARD, Suite, find_metric
-from worldsim.evaluate.twin import GAME, play
+from worldsim.evaluate.suite import METRICS, ORDER, Suite, find_metric
+from worldsim.evaluate.twin import GAME
 from worldsim.sim.network import Backend
 from worldsim.sim.simulator import SimulatorConfig
 from worldsim.sim.world import load_world
@@ -57,9 +57,9 @@ def survey(
         progress: told (frames dreamt, frames in all, metric).
         strict: raise a metric's mistake, in place of noting it and going on with the others.
     """
-    chosen = [name for name in (*METRICS, *STANDARD) if name in metrics]
+    chosen = [name for name in ORDER if name in metrics]
     plan = Plan({name: find_metric(name).scenarios(suite) for name in chosen})
-    found, dreamt = Survey(), _Dreamt(dreamer, plan, engine, batch)
+    found, dreamt = Survey(), Dreamt(dreamer, plan, engine, batch)
     for name in chosen:
         began = time.perf_counter()
 
@@ -77,14 +77,21 @@ def survey(
             found.failed |= dict.fromkeys(left, "interrupted before it was measured")
             return found
         try:
-            found.sections.append(find_metric(name).measure(rollouts, probes))
+            section = find_metric(name).measure(rollouts, probes)
+            found.sections.append(_own(section))
         except Exception as error:  # hours of dreaming are not lost to one metric's mistake
             if strict:
                 raise
             found.failed[name] = f"{type(error).__name__}: {error}"
             traceback.print_exception(error)
+        del rollouts  # or they would lie beside those of the next metric
         found.seconds[name] = time.perf_counter() - began
     return found
+
+
+def _own(section: Section) -> Section:
+    strips = tuple(strip.copied() for strip in section.strips)
+    return dataclasses.replace(section, strips=strips)
 
 
 def evaluate(
@@ -143,30 +150,6 @@ def evaluate(
         date=date,
         failed=found.failed,
     )
-
-
-class _Dreamt:
-    """Rollouts of a plan, made when a metric first asks and dropped when none will ask again."""
-
-    def __init__(self, dreamer: Dreamer, plan: Plan, engine: str, batch: int) -> None:
-        self.dreamer, self.plan, self.engine, self.batch = dreamer, plan, engine, batch
-        self._kept: dict[int, Rollout] = {}
-        self._done: list[str] = []
-
-    def rollouts(self, metric: str, progress: Progress) -> list[Rollout]:
-        places = self.plan.places[metric]
-        self._roll([p for p in dict.fromkeys(places) if p not in self._kept], progress)
-        wanted = zip(places, self.plan.wanted[metric])
-        cut = [self._kept[p].cut(self._kept[p].twin.cut(scenario)) for p, scenario in wanted]
-        self._done.append(metric)
-        for place in self.plan.spent(self._done) & self._kept.keys():
-            del self._kept[place]
-        return cut
-
-    def _roll(self, places: list[int], progress: Progress) -> None:
-        height, width = self.dreamer.size
-        twins = [play(self.plan.sources[p], engine=self.engine, width=width, height=height) for p in places]
-        self._kept |= zip(places, roll(self.dreamer, twins, batch=self.batch, progress=progress))
 
 
 def _version() -> str:

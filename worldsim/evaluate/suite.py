@@ -24,8 +24,12 @@ METRICS: tuple[str, ...] = (
 
 PIXELS_ONLY = ("horizon", "counterfactual", "drift", "uncertainty", "heads", "latency", "standard")
 """Metrics that ask no probe."""
+GEOMETRY = ("following", "revisit", "edits", "physics")
+"""Metrics that read depth, the twin's or the dream's, or the twin's blocks; for others these are not kept."""
 STANDARD: tuple[str, ...] = ("standard",)
 """Metrics that are measured only when asked for: they need the extra `metrics`."""
+ORDER = (*METRICS, *STANDARD)
+"""Every metric, in the order of a report."""
 
 
 class Metric(Protocol):
@@ -112,7 +116,7 @@ def find_metric(name: str) -> Metric:
     Raises:
         UsageError: no such metric.
     """
-    if name not in (*METRICS, *STANDARD):
-        raise UsageError(f"metric: got {name!r}, expected one of {', '.join((*METRICS, *STANDARD))}")
+    if name not in ORDER:
+        raise UsageError(f"metric: got {name!r}, expected one of {', '.join(ORDER)}")
     module: ModuleType = importlib.import_module(f"worldsim.evaluate.{name}")
     return cast(Metric, module)
