@@ -62,9 +62,13 @@ class Document:
         return [picture for picture in self.pictures if picture.section == section]
 
 
-def document(report: Report) -> Document:
-    """Encode the strips of a fresh report."""
-    pictures = tuple(_picture(s.key, strip) for s in report.sections for strip in s.strips if strip.rows)
+def document(report: Report, kept: Sequence[Picture] = ()) -> Document:
+    """Encode the strips of a fresh report.
+
+    Args:
+        kept: pictures of those sections that come from an earlier report and have no strips any more.
+    """
+    pictures = tuple(picture for section in report.sections for picture in _pictures(section, kept))
     bare = tuple(dataclasses.replace(section, strips=()) for section in report.sections)
     return Document(dataclasses.replace(report, sections=bare), pictures)
 
@@ -161,6 +165,11 @@ def _load_picture(section: str, strip: dict[str, Any], folder: Path) -> Picture 
         return dataclasses.replace(picture, png=read_file(folder / picture.file, _LARGEST))
     except IntegrityError:
         return None
+
+
+def _pictures(section: Section, kept: Sequence[Picture]) -> list[Picture]:
+    own = [_picture(section.key, strip) for strip in section.strips if strip.rows]
+    return [*(picture for picture in kept if picture.section == section.key), *own]
 
 
 def _picture(section: str, strip: Strip) -> Picture:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from worldsim.atomic import sync_folder, write_file
 from worldsim.errors import ResourceLimitError
 from worldsim.evaluate.report.card import STRIP_FILE, card_figures, card_strip
 from worldsim.evaluate.report.difference import compare
-from worldsim.evaluate.report.document import REPORT_FILE, STRIPS, Document, document, to_text
+from worldsim.evaluate.report.document import REPORT_FILE, STRIPS, Document, Picture, document, to_text
 from worldsim.evaluate.report.page import report_page
 from worldsim.evaluate.report.shipped import previous_report
 from worldsim.evaluate.report.verdicts import lines
@@ -21,13 +22,16 @@ CARD_FILE = "card.md"
 COMPARISON_FILE = "comparison.html"
 
 
-def write_report(report: Report, out: Path) -> Document:
+def write_report(report: Report, out: Path, kept: Sequence[Picture] = ()) -> Document:
     """Write `report.html`, `report.json`, `strips/`, and the card's figures (`card.md`, `strip.png`).
+
+    Args:
+        kept: pictures of sections that come from an earlier report, see `document`.
 
     Raises:
         ResourceLimitError: the folder can't be written.
     """
-    doc = document(report)
+    doc = document(report, kept)
     write_document(doc, out)
     return doc
 
