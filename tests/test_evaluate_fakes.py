@@ -123,7 +123,7 @@ def test_fakes_latency() -> None:
 
 def test_fakes_share_episodes_between_metrics() -> None:
     parts = {"play": Count(2, 12), "drift_explorer": Count(1, 20)}
-    told: list[tuple[int, int, str]] = []
+    told: list[tuple[int, int, str, str]] = []
     all_found = survey(
         Oracle(SIZE), Suite("shared", parts), metrics=["drift", "horizon", "uncertainty"], strict=True,
         progress=lambda *news: told.append(news),
@@ -136,7 +136,7 @@ def test_fakes_share_episodes_between_metrics() -> None:
 def test_ctrl_c_leaves_what_was_measured() -> None:
     parts = {"play": Count(2, 12), "drift_stuck": Count(1, 8)}
 
-    def stop(frames: int, total: int, metric: str, after: str) -> None:
+    def stop(frames: int, total: int, metric: str, doing: str, after: str) -> None:
         if metric == after:
             raise KeyboardInterrupt
 

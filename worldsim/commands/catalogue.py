@@ -154,6 +154,7 @@ COMMANDS: dict[str, Command] = {
         (
             "worldsim evaluate --suite quick --out runs/eval",
             "worldsim evaluate --world runs/mine --suite full --out runs/full",
+            "worldsim evaluate --world runs/mine --suite full --resume --out runs/full",
             "worldsim evaluate --compare runs/eval runs/mine-eval --out runs/both",
         ),
     ),

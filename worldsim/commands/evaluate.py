@@ -23,7 +23,9 @@ class EvaluateOptions:
     suite: Literal["quick", "full", "tiny"] = "quick"
     """How much: quick takes minutes, full hours; tiny is a check that everything runs."""
     out: str = "runs/eval"
-    """Folder of the report; one that is there already is replaced."""
+    """Folder of the report, written after each metric; one that is there already is replaced by then."""
+    resume: bool = False
+    """Go on from the report that lies in --out: measure what it lacks or could not measure, and keep the rest."""
     only: tuple[str, ...] = ()
     """Metrics to measure, such as horizon drift; all if none are named."""
     steps: int | None = None
@@ -43,25 +45,27 @@ class EvaluateOptions:
 
 
 def run(options: EvaluateOptions) -> int:
-    """Evaluate and write, or compare; 0 if every metric could be measured.
+    """Evaluate and write, or compare; 0 if every metric that was asked for could be measured.
 
     Raises:
         UsageError: an unknown world, metric or report.
-        ConfigError: a number out of range.
+        ConfigError: a number out of range, or a report to resume that is of something else.
+        IntegrityError, UnsupportedVersion: a report to resume that can't be read.
     """
-    from worldsim.evaluate.report import write_report
-
     if options.compare:
         return _compare(options)
     if options.remark:
         return _remark(options)
-    report = _measure(options)
-    out = Path(options.out)
-    write_report(report, out)
+    earlier, page = _earlier(options), Path(options.out) / "report.html"
+    doc = _measure(options, earlier)
+    if doc is earlier:
+        print(f"{page}: holds every metric that was asked for; nothing was measured")
+        return 0
+    report = doc.report
     print(_table(report))
-    _complain(report)
-    print(f"{out / 'report.html'}: {report.frames} frames dreamt, {report.seconds:.0f} s")
-    return 1 if report.failed else 0
+    _complain(report, options)
+    print(f"{page}: {report.frames} frames dreamt, {report.seconds:.0f} s")
+    return 1 if report.failed.keys() & set(_metrics(options)) else 0
 
 
 def _remark(options: EvaluateOptions) -> int:
@@ -75,25 +79,52 @@ def _remark(options: EvaluateOptions) -> int:
     return 0
 
 
-def _complain(report: Any) -> None:
-    for name, why in report.failed.items():
-        print(f"worldsim: {name}: could not be measured: {why}", file=sys.stderr)
+def _complain(report: Any, options: EvaluateOptions) -> None:
+    for name in _metrics(options):
+        if name in report.failed:
+            print(f"worldsim: {name}: could not be measured: {report.failed[name]}", file=sys.stderr)
 
 
-def _measure(options: EvaluateOptions) -> Any:
+def _metrics(options: EvaluateOptions) -> tuple[str, ...]:
+    """Those that are asked for."""
+    from worldsim.evaluate.suite import METRICS, STANDARD
+
+    return (options.only or METRICS) + STANDARD * options.standard
+
+
+def _earlier(options: EvaluateOptions) -> Any:
+    """The document to go on from; None if it is not wanted or there is none yet."""
+    from worldsim.evaluate.report.document import REPORT_FILE, read_document
+
+    out = Path(options.out)
+    return read_document(out) if options.resume and (out / REPORT_FILE).exists() else None
+
+
+def _measure(options: EvaluateOptions, earlier: Any) -> Any:
+    """Measure and write, after each metric; the document that then lies there, `earlier` if it lacks nothing."""
     from worldsim.bench.report import machine
+    from worldsim.commands.evaluate_progress import shown
     from worldsim.evaluate.probes import load_probes
+    from worldsim.evaluate.report import write_report
     from worldsim.evaluate.run import evaluate
-    from worldsim.evaluate.suite import METRICS, PIXELS_ONLY, STANDARD, find_metric, find_suite
+    from worldsim.evaluate.suite import PIXELS_ONLY, find_metric, find_suite
 
     for name, value in (("steps", options.steps), ("batch", options.batch)):
         if value is not None and not 1 <= value <= 256:
             raise ConfigError(f"--{name}: got {value}, expected 1 to 256")
     for name in options.only:
         find_metric(name)
-    facts, metrics = machine(), (options.only or METRICS) + STANDARD * options.standard
-    with _Bar() as bar:
-        return evaluate(
+    facts, metrics = machine(), _metrics(options)
+    before, pictures = (None, ()) if earlier is None else (earlier.report, earlier.pictures)
+
+    def write(report: Any) -> Any:
+        if earlier is not None:
+            there = tuple(section.key for section in report.sections)
+            report = dataclasses.replace(report, command=_command(_to_repeat(options, there)))
+        return write_report(report, Path(options.out), pictures)
+
+    with shown() as progress:
+        report = evaluate(
             options.world,
             find_suite(options.suite),
             metrics=metrics,
@@ -104,8 +135,22 @@ def _measure(options: EvaluateOptions) -> Any:
             probes=None if set(metrics) <= set(PIXELS_ONLY) else load_probes(),
             machine=f"{facts['cpu']}, {facts['cores']} cores, load {facts['load']}",
             command=_command(options),
-            progress=bar.update,
+            earlier=before,
+            progress=progress,
+            keep=write,
         )
+    return earlier if report is before else write(report)
+
+
+def _to_repeat(options: EvaluateOptions, there: tuple[str, ...]) -> EvaluateOptions:
+    """The options that measure all metrics that are there in one go."""
+    from worldsim.evaluate.suite import METRICS, STANDARD
+
+    named = tuple(name for name in METRICS if name in there)
+    standard = any(name in there for name in STANDARD)
+    if not named:
+        return dataclasses.replace(options, only=there, standard=False)
+    return dataclasses.replace(options, only=() if named == METRICS else named, standard=standard)
 
 
 def _command(options: EvaluateOptions) -> str:
@@ -158,13 +203,14 @@ def _reported(text: str) -> Path | None:
 
 
 def _document(text: str, path: Path | None, options: EvaluateOptions, folder: Path) -> Any:
-    from worldsim.evaluate.report import read_document, write_report
+    from worldsim.evaluate.report import read_document
 
     if path is not None:
         return read_document(path)
-    report = _measure(dataclasses.replace(options, world=text, out=str(folder), compare=()))
-    _complain(report)
-    return write_report(report, folder)
+    options = dataclasses.replace(options, world=text, out=str(folder), compare=())
+    doc = _measure(options, _earlier(options))
+    _complain(doc.report, options)
+    return doc
 
 
 def _table(report: Any) -> str:
@@ -180,22 +226,3 @@ def _table(report: Any) -> str:
                 f"{section.key:<15} {figure.name:<24} {value:>16} {spread:<22} wanted {figure.reach}"
             )
     return "\n".join(lines)
-
-
-class _Bar:
-    """A progress bar on a terminal; nothing elsewhere."""
-
-    def __enter__(self) -> _Bar:
-        from tqdm import tqdm
-
-        self._bar = tqdm(unit="frame", disable=not sys.stderr.isatty(), leave=False)
-        return self
-
-    def update(self, done: int, total: int, metric: str) -> None:
-        """Show how far it is."""
-        self._bar.total, self._bar.n = total, done
-        self._bar.set_description(metric, refresh=False)
-        self._bar.refresh()
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
