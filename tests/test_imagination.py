@@ -92,10 +92,12 @@ def test_a_place_that_does_not_go_on_from_here_is_not_taken() -> None:
 
 
 def test_a_place_is_lit_as_the_world_is() -> None:
-    night, dawn = (replace(walls(GREYER), daytime=np.array([t], np.float32)) for t in (0.9, 0.1))
+    night, dusk, morning = (
+        replace(walls(GREYER), daytime=np.array([t], np.float32)) for t in (0.9, 0.75, 0.35)
+    )
     for places, daytime, thought_of in (
-        (night, 0.5, False), (night, 0.95, True), (night, np.nan, True), (dawn, 0.95, False), (dawn, 0.99, True),
-        (walls(GREYER), 0.5, True),
+        (night, 0.5, False), (night, 0.1, True), (night, np.nan, True), (dusk, 0.65, False), (dusk, 0.25, True),
+        (morning, 0.65, True), (morning, 0.23, False), (walls(GREYER), 0.5, True),
     ):  # fmt: skip
         simulator = Simulator(tiny_model(), CONFIG, exemplars=places)
         world = replace(begin(simulator), daytime=daytime)

@@ -12,6 +12,7 @@ remembered. Its grounding is 0: `info["uncertainty"]` and `info["invented"]` say
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -43,7 +44,7 @@ _PITCH = 25.0
 _FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
-_HOURS = 0.15  # of a day: night is not to fall behind the next tree
+_DIM = 0.3  # of the day's light that a place may have more or less: night is not to fall behind the next tree
 _COVER = 0.4
 _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
@@ -163,9 +164,9 @@ class Imagination:
         return None if unfit[best] else places.one(best)
 
     def _lit_as(self, world: WorldState) -> Tensor:
-        """Bool `[N]`: which exemplars are of about the world's time of day; all where either isn't known."""
-        off = (self.daytime - world.daytime).remainder(1)
-        return ~(torch.minimum(off, 1 - off) > _HOURS)
+        """Bool `[N]`: which exemplars have about the world's light; all where either time of day isn't known."""
+        off = _daylight(self.daytime) - _daylight(torch.tensor(world.daytime))
+        return ~(off.abs() > _DIM)
 
     def _placed(
         self, pose: Tensor, places: Places, view: Tensor, known: Tensor
@@ -208,6 +209,12 @@ class Imagination:
     @staticmethod
     def _shrunk(pixels: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(pixels, GRID)
+
+
+def _daylight(daytime: Tensor) -> Tensor:
+    """Share of noon's light, from dusk, a little before the sun is up, to full day, soon after; nan for nan."""
+    height = torch.sin(2 * math.pi * (daytime - 0.25))
+    return ((height + 0.18) / 0.42).clamp(0, 1)
 
 
 def imagine(
