@@ -17,7 +17,13 @@ from worldsim.checkpoint import world_hash
 from worldsim.errors import CheckpointError, ConfigError
 from worldsim.model.references import View
 from worldsim.model.retrieval import GRID, magnification
-from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars, load_exemplars
+from worldsim.sim.exemplars import (
+    EXEMPLARS_FILE,
+    Exemplars,
+    encode_exemplars,
+    load_exemplars,
+    unplaced,
+)
 from worldsim.sim.imagination import REST
 from worldsim.sim.sight import Sight, revealed, united
 from worldsim.sim.sight import choose as choose_frames
@@ -35,7 +41,7 @@ def walls(*colours: tuple[int, int, int], depth: float = 8.0) -> Exemplars:
     return Exemplars(
         frames,
         np.full((len(colours), H, W), depth, np.float16),
-        np.zeros(len(colours), np.float32),
+        unplaced(np.zeros(len(colours), np.float32)),
         np.full(len(colours), np.nan, np.float32),
     )
 
@@ -86,10 +92,12 @@ def test_a_place_that_does_not_go_on_from_here_is_not_taken() -> None:
 
 
 def test_a_place_is_lit_as_the_world_is() -> None:
-    night, dawn = (replace(walls(GREYER), daytime=np.array([t], np.float32)) for t in (0.9, 0.1))
+    night, dusk, morning = (
+        replace(walls(GREYER), daytime=np.array([t], np.float32)) for t in (0.9, 0.75, 0.35)
+    )
     for places, daytime, thought_of in (
-        (night, 0.5, False), (night, 0.95, True), (night, np.nan, True), (dawn, 0.95, False), (dawn, 0.99, True),
-        (walls(GREYER), 0.5, True),
+        (night, 0.5, False), (night, 0.1, True), (night, np.nan, True), (dusk, 0.65, False), (dusk, 0.25, True),
+        (morning, 0.65, True), (morning, 0.23, False), (walls(GREYER), 0.5, True),
     ):  # fmt: skip
         simulator = Simulator(tiny_model(), CONFIG, exemplars=places)
         world = replace(begin(simulator), daytime=daytime)
@@ -252,14 +260,14 @@ def test_exemplars_come_back_as_they_were(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     kept = Exemplars(
         rng.integers(0, 256, (3, H, W, 3), np.uint8), (rng.random((3, H, W)) * 99).astype(np.float16),
-        np.array([-3.5, 0, 88], np.float32), np.array([0.5, np.nan, 0.9], np.float32),
+        unplaced(np.array([-3.5, 0, 88], np.float32)), np.array([0.5, np.nan, 0.9], np.float32),
     )  # fmt: skip
     assert load_exemplars(tmp_path, (H, W)) is None
     (tmp_path / EXEMPLARS_FILE).write_bytes(encode_exemplars(kept))
     back = load_exemplars(tmp_path, (H, W))
     assert back is not None and len(back) == 3
-    for name in ("frames", "depth", "pitch", "daytime"):
-        assert np.array_equal(getattr(back, name), getattr(kept, name), equal_nan=name == "daytime")
+    for name in ("frames", "depth", "pose", "daytime"):
+        assert np.array_equal(getattr(back, name), getattr(kept, name), equal_nan=name in ("pose", "daytime"))
 
 
 def test_damaged_or_foreign_exemplars_are_refused_in_one_line(tmp_path: Path) -> None:

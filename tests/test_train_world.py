@@ -29,7 +29,7 @@ from worldsim.data.storage import EpisodeStore
 from worldsim.errors import ConfigError, NumericalError, UsageError
 from worldsim.model.hands import HandsConfig
 from worldsim.model.overlay import OverlayConfig
-from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.exemplars import Exemplars, unplaced
 from worldsim.sim.world import load_world
 
 TINY_RECIPE = Recipe(
@@ -43,7 +43,7 @@ TINY_RECIPE = Recipe(
 TINY_EXEMPLARS = Exemplars(
     tiny_clips(2).frames[:, 0],
     np.ones((2, H, W), np.float16),
-    np.zeros(2, np.float32),
+    unplaced(np.zeros(2, np.float32)),
     np.full(2, np.nan, np.float32),
 )
 

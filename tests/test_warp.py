@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -35,16 +37,17 @@ def test_standing_still_changes_nothing() -> None:
     assert torch.allclose(seen.depth, depth)
 
 
+@pytest.mark.parametrize("solid", (False, True))
 @pytest.mark.parametrize("seed", range(3))
-def test_compiled_and_torch_agree(seed: int) -> None:
+def test_compiled_and_torch_agree(seed: int, solid: bool) -> None:
     frames, depth = _scene()
     offset = torch.randn(2, 5, generator=torch.Generator().manual_seed(seed))
     pose = offset * torch.tensor([0.3, 0.2, 0.3, 10.0, 5.0])
     rotation, translation = relative_pose(torch.zeros(2, 5), pose)
     usable = EVERYWHERE.clone()
     usable[-8:, 20:60] = False
-    a = warp(frames, depth, rotation, translation, usable)
-    b = warp_torch(frames, depth, rotation, translation, usable)
+    a = warp(frames, depth, rotation, translation, usable, solid=solid)
+    b = warp_torch(frames, depth, rotation, translation, usable, solid=solid)
     assert (a.known != b.known).float().mean() < 2e-3
     assert (a.frames - b.frames).abs().mean() < 2e-3
     assert (a.depth - b.depth).abs().median() < 1e-4
@@ -89,6 +92,37 @@ def test_walking_forward_brings_the_world_nearer() -> None:
     seen = warp(frames, depth, *relative_pose(torch.zeros(1, 5), pose), EVERYWHERE)
     assert float(seen.depth[seen.known > 0].median()) == pytest.approx(8.0, abs=0.05)
     assert float(seen.known.mean()) > 0.99  # magnified by less than a splat's footprint
+
+
+def _walked_up_to() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A block three steps away before a wall, seen from two steps nearer."""
+    frames, depth = torch.zeros(1, 3, H, W), torch.full((1, 1, H, W), 30.0)
+    depth[..., 20:28, 36:44] = 3.0
+    frames[..., 20:28, 36:44] = 1.0
+    return frames, depth, *relative_pose(torch.zeros(1, 5), torch.tensor([[0.0, 0.0, 2.0, 0.0, 0.0]]))
+
+
+@pytest.mark.parametrize("implementation", (warp, warp_torch))
+def test_a_thing_that_is_walked_up_to_stays_whole_and_does_not_grow(implementation: Any) -> None:
+    frames, depth, rotation, translation = _walked_up_to()
+    holed = implementation(frames, depth, rotation, translation, EVERYWHERE)
+    whole = implementation(frames, depth, rotation, translation, EVERYWHERE, solid=True)
+    inside = (slice(None), slice(None), slice(14, 34), slice(30, 50))
+    assert float((holed.depth[inside] < 2).float().mean()) < 0.6, "a lattice"
+    assert bool((whole.depth[inside] < 2).all()) and float(whole.frames[inside].min()) > 0.99
+    for seen in (holed, whole):
+        rows, columns = (seen.depth[0, 0] < 2).nonzero().unbind(1)
+        assert rows.min() >= 12 and rows.max() <= 35 and columns.min() >= 28 and columns.max() <= 51
+    assert torch.equal(holed.known, torch.minimum(holed.known, whole.known)), "nothing is lost"
+
+
+def test_what_is_seen_from_behind_is_not_drawn() -> None:
+    frames, depth = torch.zeros(1, 3, H, W), torch.full((1, 1, H, W), 3.0)
+    behind = relative_pose(torch.zeros(1, 5), torch.tensor([[0.0, 0.0, 3.5, 180.0, 0.0]]))
+    through = relative_pose(torch.zeros(1, 5), torch.tensor([[0.0, 0.0, 5.0, 180.0, 0.0]]))
+    for pose in (behind, through):
+        with_faces = warp(frames, depth, *pose, EVERYWHERE, solid=True)
+        assert torch.equal(with_faces.known, warp(frames, depth, *pose, EVERYWHERE).known)
 
 
 def test_near_hides_far() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ def record_exemplars(engine: str, policy: str, *, count: int, width: int, height
     """Play many worlds and keep `count` views of them that differ."""
     game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
     player = registry.resolve(registry.POLICIES, policy, "policy")(0)
-    views: list[tuple[NDArray[np.uint8], NDArray[np.float16], float, float]] = []
+    views: list[tuple[Any, ...]] = []
     seed = FIRST_WORLD
     while len(views) < _CROWD * count:
         game.reset(seed)
@@ -42,25 +44,25 @@ def record_exemplars(engine: str, policy: str, *, count: int, width: int, height
             if state["break_progress"] == 0:
                 frame, depth, _ids = game.render_buffers()
                 views.append(
-                    (frame, depth.astype(np.float16), state["pose"][4], state.get("time_of_day", np.nan))
+                    (frame, depth.astype(np.float16), state["pose"], state.get("time_of_day", np.nan))
                 )
         seed += 1
-    frames, depths, pitches, times = zip(*views)
-    numbers = np.array(pitches, np.float32), np.array(times, np.float32)
+    frames, depths, poses, times = zip(*views)
+    numbers = np.array(poses, np.float32), np.array(times, np.float32)
     return choose(Exemplars(np.stack(frames), np.stack(depths), *numbers), count)
 
 
 def clip_exemplars(source: Sampler, count: int) -> Exemplars:
     """Keep `count` views that differ of clips with poses; where there is no depth, all is far away."""
-    frames, depths, pitches, times = [], [], [], []
+    frames, depths, poses, times = [], [], [], []
     while sum(map(len, frames)) < _CROWD * count:
         batch = source.sample()
         assert batch.pose is not None
         frames.append(batch.frames[:, -1])
         depths.append(filled_depth(batch)[:, -1].astype(np.float16))
-        pitches.append(batch.pose[:, -1, 4].astype(np.float32))
+        poses.append(batch.pose[:, -1].astype(np.float32))
         times.append(daytimes(batch))
-    return choose(Exemplars(*(np.concatenate(part) for part in (frames, depths, pitches, times))), count)
+    return choose(Exemplars(*(np.concatenate(part) for part in (frames, depths, poses, times))), count)
 
 
 def choose(crowd: Exemplars, count: int) -> Exemplars:
@@ -70,11 +72,11 @@ def choose(crowd: Exemplars, count: int) -> Exemplars:
     sees what is near.
     """
     near = (crowd.depth[:, ::4, ::4] < _NEAR).mean((1, 2))
-    open_ = near < np.where(np.abs(crowd.pitch) < _LEVEL, 0.5, 0.9)
+    open_ = near < np.where(np.abs(crowd.pose[:, 4]) < _LEVEL, 0.5, 0.9)
     index = np.flatnonzero(open_ if open_.sum() >= count else np.ones_like(open_))
     sketches = _sketches(crowd, index)
     picked = index[_central(sketches, min(count, len(index)))]
-    return Exemplars(crowd.frames[picked], crowd.depth[picked], crowd.pitch[picked], crowd.daytime[picked])
+    return Exemplars(crowd.frames[picked], crowd.depth[picked], crowd.pose[picked], crowd.daytime[picked])
 
 
 def _sketches(crowd: Exemplars, index: NDArray[np.int64]) -> Tensor:
@@ -84,7 +86,7 @@ def _sketches(crowd: Exemplars, index: NDArray[np.int64]) -> Tensor:
         frames = frames_to_float(torch.from_numpy(crowd.frames[rows]))
         depth = encode_depth(torch.from_numpy(crowd.depth[rows]).float())[:, None]
         small = F.adaptive_avg_pool2d(torch.cat([frames, depth], 1), _SKETCH).flatten(1)
-        parts.append(torch.cat([small, torch.from_numpy(crowd.pitch[rows])[:, None] / 30], 1))
+        parts.append(torch.cat([small, torch.from_numpy(crowd.pose[rows, 4])[:, None] / 30], 1))
     return torch.cat(parts)
 
 

@@ -23,19 +23,23 @@ SHRINK = 2
 
 
 @torch.no_grad()
-def grounding(references: References, known: Tensor, pose: Tensor, usable: Tensor) -> Tensor:
+def grounding(
+    references: References, known: Tensor, pose: Tensor, usable: Tensor, *, solid: bool = False
+) -> Tensor:
     """What the view from `pose` `[B, 5]` can know: `[B, 1, H, W]` in [0, 1]; the HUD follows from the newest frame.
 
     Args:
         known: `[B, R, 1, H / 2, W / 2]` the references' own grounding.
         usable: `[H, W]` bool, False over the HUD.
+        solid: see `warp`.
     """
     batch, slots = references.valid.shape
     rotation, translation = relative_pose(references.pose, pose[:, None])
     depth = references.depth[..., ::SHRINK, ::SHRINK].flatten(0, 1)
     depth = torch.where(depth > 0, depth.clamp(min=NEAR), 0.0)  # which shows nothing
     layers = torch.cat([known.flatten(0, 1), 1 / depth.clamp(min=NEAR), torch.zeros_like(depth)], 1)
-    seen = warp(layers, depth, rotation.flatten(0, 1), translation.flatten(0, 1), usable[::SHRINK, ::SHRINK])
+    moved = rotation.flatten(0, 1), translation.flatten(0, 1)
+    seen = warp(layers, depth, *moved, usable[::SHRINK, ::SHRINK], solid=solid)
     scale = (seen.frames[:, 1:2] * seen.depth).clamp(0, 1).sqrt()  # below 1: nearer now, and larger
     carried = seen.frames[:, :1].clamp(0, 1) * scale * seen.known
     carried = carried.unflatten(0, (batch, slots)) * references.valid[:, :, None, None, None]

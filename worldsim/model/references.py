@@ -60,15 +60,23 @@ class View:
 DESCRIPTION_SIZE = 17
 
 
-def look(references: References, pose: Tensor, usable: Tensor, compensation: Compensation = "full") -> View:
+def look(
+    references: References,
+    pose: Tensor,
+    usable: Tensor,
+    compensation: Compensation = "full",
+    *,
+    solid: bool = False,
+) -> View:
     """Bring references into the view of `pose` `[B, 5]`.
 
     Args:
         usable: `[H, W]` bool, False where the picture does not turn with the camera.
+        solid: see `warp`.
     """
     batch, slots = references.valid.shape
     rotation, translation = relative_pose(references.pose, pose[:, None])
-    seen = _warp_all(references, rotation, translation, usable, compensation)
+    seen = _warp_all(references, rotation, translation, usable, compensation, solid)
     valid = references.valid[:, :, None, None, None].to(seen.known.dtype)
 
     def unflat(x: Tensor) -> Tensor:
@@ -86,15 +94,16 @@ def look(references: References, pose: Tensor, usable: Tensor, compensation: Com
 
 
 def _warp_all(
-    references: References, rotation: Tensor, translation: Tensor, usable: Tensor, compensation: Compensation
-) -> Warped:
+    references: References, rotation: Tensor, translation: Tensor, usable: Tensor, compensation: Compensation,
+    solid: bool,
+) -> Warped:  # fmt: skip
     frames, depth = references.frames.flatten(0, 1), references.depth.flatten(0, 1)
     rotation, translation = rotation.flatten(0, 1), translation.flatten(0, 1)
     if compensation == "rotation":
         translation = torch.zeros_like(translation)
     if compensation == "none":
         return Warped(frames, depth, torch.ones_like(depth))
-    return warp(frames, depth, rotation, translation, usable)
+    return warp(frames, depth, rotation, translation, usable, solid=solid)
 
 
 def _describe(references: References, rotation: Tensor, translation: Tensor) -> Tensor:

@@ -25,6 +25,8 @@ HEIGHTS = (0.6, 0.2, -0.3, -0.8, -1.2, -1.5, -1.7, -2.1, -2.6, -3.6)
 POINTS = len(ACROSS) ** 2 * len(HEIGHTS)
 SENSED = 2 * POINTS
 """Numbers that `sense` gives: distances, and which of them are known."""
+EYE = 1.62
+"""Blocks from the ground to the eye of a player who stands."""
 OLDER = 18
 """Frames beyond the newest two that are looked up."""
 _BEHIND = -0.25  # blocks behind a surface: farther back, the frame says nothing of the point

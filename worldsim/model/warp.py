@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import FAR, TIGHT, rays, rotate, tangents
+from worldsim.model.faces import BEHIND, fill_faces_torch
 from worldsim.model.fused import fusible
 from worldsim.model.kernels import arrays, kernel
 
-_MIN_Z = 0.05
 _NOTHING = torch.iinfo(torch.int32).max
 
 
@@ -34,7 +34,15 @@ class Warped:
     """`[N, 1, H, W]`, 1 where a reference pixel landed."""
 
 
-def warp(frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor) -> Warped:
+def warp(
+    frames: Tensor,
+    depth: Tensor,
+    rotation: Tensor,
+    translation: Tensor,
+    usable: Tensor,
+    *,
+    solid: bool = False,
+) -> Warped:
     """Reproject N reference frames.
 
     Args:
@@ -42,14 +50,16 @@ def warp(frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, u
         depth: `[N, 1, H, W]` z-depth in blocks of each reference pixel; 0 where it shows nothing.
         rotation, translation: `[N, 3, 3]`, `[N, 3]` from `camera.relative_pose`.
         usable: `[H, W]` bool, False where the picture does not move with the camera (HUD).
+        solid: leave no holes in surfaces that are seen from nearer than they were, see `faces`. Worlds are
+            played so; for learning it is left out, since clips seldom show that and a GPU has to wait for it.
     """
     if frames.device.type == "cpu":
-        return _warp_compiled(frames, depth, rotation, translation, usable)
-    return warp_torch(frames, depth, rotation, translation, usable)
+        return _warp_compiled(frames, depth, rotation, translation, usable, solid)
+    return warp_torch(frames, depth, rotation, translation, usable, solid=solid)
 
 
 def _warp_compiled(
-    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
+    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor, solid: bool
 ) -> Warped:
     n, _, height, width = frames.shape
     out = torch.zeros(n, 3, height, width)
@@ -58,26 +68,52 @@ def _warp_compiled(
     tan_x, tan_y = tangents(height, width)
     given = arrays(frames, depth, rotation, translation)
     places = (t.numpy() for t in (out, out_depth, known))
-    kernel("warp", "reproject")(*given, usable.contiguous().numpy(), tan_x, tan_y, *places)
+    kernel("warp", "reproject")(*given, usable.contiguous().numpy(), tan_x, tan_y, solid, *places)
     return Warped(out, out_depth, known)
 
 
 def warp_torch(
-    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
+    frames: Tensor,
+    depth: Tensor,
+    rotation: Tensor,
+    translation: Tensor,
+    usable: Tensor,
+    *,
+    solid: bool = False,
 ) -> Warped:
     """`warp` in plain torch, on any device."""
-    return Warped(*_reproject(frames, depth, rotation, translation, usable))
+    z_buffer, place, z = _land(depth, rotation, translation, usable)
+    if solid:
+        z_buffer = fill_faces_torch(z_buffer, depth[:, 0], z, place, usable)
+    return Warped(*_look_up(frames, z_buffer, rotation, translation, usable))
 
 
 @fusible
-def _reproject(
-    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
+def _land(
+    depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The z-buffer `[N, H, W]` of points, and where each pixel lands: column and row `[N, 2, H, W]`, z `[N, H, W]`."""
+    n, _, height, width = depth.shape
+    tan_x, tan_y = tangents(height, width)
+    grid = rays(height, width, (tan_x, tan_y), depth.device)
+    points = rotate(rotation, grid * depth.reshape(n, 1, -1)) + translation.unsqueeze(-1)
+    z = points[:, 2]
+    ahead = (z > BEHIND) & (depth.reshape(n, -1) > 0) & usable.reshape(1, -1)
+    safe_z = torch.where(ahead, z, torch.ones_like(z))
+    u = (points[:, 0] / safe_z / tan_x + 1) * width / 2 - 0.5
+    v = (points[:, 1] / safe_z / tan_y + 1) * height / 2 - 0.5
+    tight, loose = _splat(u, v, safe_z, ahead, height, width)
+    z_buffer = _close_cracks(_close_cracks(tight, loose), loose)  # twice, for where two cracks cross
+    return z_buffer, torch.stack([u, v], 1).unflatten(2, (height, width)), z.unflatten(1, (height, width))
+
+
+@fusible
+def _look_up(
+    frames: Tensor, z_buffer: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     n, channels, height, width = frames.shape
     tan_x, tan_y = tangents(height, width)
     grid = rays(height, width, (tan_x, tan_y), frames.device)
-    tight, loose = _splat(depth.reshape(n, -1), rotation, translation, grid, usable, height, width)
-    z_buffer = _close_cracks(_close_cracks(tight, loose), loose)  # twice, for where two cracks cross
     covered = z_buffer > 0
     z_buffer = torch.where(covered, z_buffer, torch.full_like(z_buffer, FAR))
     # Where does the winning surface come from? Take the view pixel at the winner's depth back.
@@ -148,28 +184,16 @@ def _catmull_rom(t: Tensor) -> list[Tensor]:
 
 
 def _splat(
-    depth: Tensor,
-    rotation: Tensor,
-    translation: Tensor,
-    grid: Tensor,
-    usable: Tensor,
-    height: int,
-    width: int,
+    u: Tensor, v: Tensor, safe_z: Tensor, ahead: Tensor, height: int, width: int
 ) -> tuple[Tensor, Tensor]:
-    n, pixels = depth.shape
-    tan_x, tan_y = tangents(height, width)
-    points = rotate(rotation, grid * depth.unsqueeze(1)) + translation.unsqueeze(-1)
-    z = points[:, 2]
-    ahead = (z > _MIN_Z) & (depth > 0) & usable.reshape(1, -1)
-    safe_z = torch.where(ahead, z, torch.ones_like(z))
-    u = (points[:, 0] / safe_z / tan_x + 1) * width / 2 - 0.5
-    v = (points[:, 1] / safe_z / tan_y + 1) * height / 2 - 0.5
-    ahead &= (u > -1) & (u < width) & (v > -1) & (v < height)
+    """Two z-buffers `[n, H, W]` of points `[n, P]`: what lies within `TIGHT` pixels of them, and within one."""
+    n, pixels = u.shape
+    ahead = ahead & (u > -1) & (u < width) & (v > -1) & (v < height)
     u0 = torch.where(ahead, u, torch.zeros_like(u)).floor().long()
     v0 = torch.where(ahead, v, torch.zeros_like(v)).floor().long()
     # Positive floats are ordered as the integers of the same bits are, and a GPU has a fast minimum of those alone.
     bits = safe_z.float().view(torch.int32)
-    tight = torch.full((n, pixels), _NOTHING, dtype=torch.int32, device=depth.device)
+    tight = torch.full((n, pixels), _NOTHING, dtype=torch.int32, device=u.device)
     loose = tight.clone()
     for dv in (0, 1):
         for du in (0, 1):

@@ -30,13 +30,20 @@ class Exemplars:
     """`[N, H, W, 3]`."""
     depth: NDArray[np.float16]
     """`[N, H, W]` z-depth in blocks."""
-    pitch: NDArray[np.float32]
-    """`[N]` degrees, positive down."""
+    pose: NDArray[np.float32]
+    """`[N, 5]` of the eye, see `camera`; all but the pitch is nan where it isn't known."""
     daytime: NDArray[np.float32]
     """`[N]` time of day in [0, 1), nan where it isn't known."""
 
     def __len__(self) -> int:
         return len(self.frames)
+
+
+def unplaced(pitch: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Poses `[N, 5]` of views of which the pitch `[N]` alone is known."""
+    pose = np.full((len(pitch), 5), np.nan, np.float32)
+    pose[:, 4] = pitch
+    return pose
 
 
 def encode_exemplars(exemplars: Exemplars) -> bytes:
@@ -48,7 +55,7 @@ def encode_exemplars(exemplars: Exemplars) -> bytes:
         frames=_differences(exemplars.frames, axis=2),
         depth_low=_differences((bits & 255).astype(np.uint8), axis=2),
         depth_high=_differences((bits >> 8).astype(np.uint8), axis=2),
-        pitch=exemplars.pitch,
+        pose=exemplars.pose,
         daytime=exemplars.daytime,
     )
     return buffer.getvalue()
@@ -66,19 +73,20 @@ def load_exemplars(folder: Path, size: tuple[int, int]) -> Exemplars | None:
     path = folder / EXEMPLARS_FILE
     if not path.is_file():
         return None
-    names = ("frames", "depth_low", "depth_high", "pitch", "daytime")
-    frames, low, high, pitch, daytime = load_arrays(path, names, _SIZE_LIMIT)
+    names = ("frames", "depth_low", "depth_high", "pose", "daytime")
+    frames, low, high, pose, daytime = load_arrays(path, names, _SIZE_LIMIT)
     count = len(frames)
-    fits = frames.dtype == low.dtype == high.dtype == np.uint8 and pitch.dtype == daytime.dtype == np.float32
+    fits = frames.dtype == low.dtype == high.dtype == np.uint8 and pose.dtype == daytime.dtype == np.float32
     shapes = frames.shape == (count, *size, 3) and low.shape == high.shape == (count, *size)
-    if not fits or not shapes or not pitch.shape == daytime.shape == (count,) or count == 0:
+    if not fits or not shapes or pose.shape != (count, 5) or daytime.shape != (count,) or count == 0:
         raise CheckpointError(
-            f"{path}: got frames {frames.shape}, expected [N, {size[0]}, {size[1]}, 3] and depth, pitch and "
+            f"{path}: got frames {frames.shape}, expected [N, {size[0]}, {size[1]}, 3] and depth, pose and "
             "daytime to them; copy the world again"
         )
     bits = _sums(low, axis=2).astype(np.uint16) | (_sums(high, axis=2).astype(np.uint16) << 8)
     depth = np.nan_to_num(bits.view(np.float16), nan=1.0)
-    return Exemplars(_sums(frames, axis=2), depth, np.nan_to_num(pitch), daytime)
+    pose[:, 4] = np.nan_to_num(pose[:, 4])
+    return Exemplars(_sums(frames, axis=2), depth, pose, daytime)
 
 
 def _differences(values: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ remembered. Its grounding is 0: `info["uncertainty"]` and `info["invented"]` say
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,11 +28,10 @@ from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.placing import Places, Placing
 from worldsim.sim.sight import GIVEN, Chosen, Sight, revealed, row, see, swapped, united
 from worldsim.sim.state import KeyFrame, WorldState
 
-TURNS = (-70.0, -45.0, -20.0, 0.0, 20.0, 45.0, 70.0)
-"""Degrees from the view to where an exemplar may be put."""
 UNKNOWN = 0.2
 """Share of the view that has to be unknown for an idea."""
 UNCLEAR = 0.4
@@ -44,10 +44,11 @@ _PITCH = 25.0
 _FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
-_HOURS = 0.15  # of a day: night is not to fall behind the next tree
+_DIM = 0.3  # of the day's light that a place may have more or less: night is not to fall behind the next tree
 _COVER = 0.4
 _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
+_SHIFT = 0.03  # a block: what is near looks torn from elsewhere
 _STREAM = 0x1DEA_1DEA_1DEA_1DEA
 
 
@@ -70,15 +71,16 @@ class Imagination:
     def __init__(self, exemplars: Exemplars, usable: Tensor) -> None:
         self.device = usable.device
         self.frames, self.depth = torch.from_numpy(exemplars.frames), torch.from_numpy(exemplars.depth)
-        self.pitch, self.daytime = torch.from_numpy(exemplars.pitch), torch.from_numpy(exemplars.daytime)
+        poses = torch.from_numpy(exemplars.pose)
+        self.pitch, self.daytime = poses[:, 4], torch.from_numpy(exemplars.daytime)
+        self.placing = Placing(poses)
         self.usable = usable.float()[None, None].cpu()
         self.seen = self._shrunk(self.usable) > 0.5
-        self.coarse = torch.cat(
-            [
-                self._sketch(frames_to_float(f), encode_depth(d.float())[:, None])
-                for f, d in zip(self.frames.split(64), self.depth.split(64))
-            ]
-        )
+        sketches = [
+            self._sketch(frames_to_float(f), encode_depth(d.float())[:, None])
+            for f, d in zip(self.frames.split(64), self.depth.split(64))
+        ]
+        self.coarse = torch.cat([*sketches, *(s.flip(-1) for s in sketches)])
 
     def idea(self, world: WorldState, pose: Tensor, sight: Sight) -> Idea | None:
         """What may lie in the view of one world from `pose` `[5]`, or None: as a rule there is no need, or no time.
@@ -101,12 +103,9 @@ class Imagination:
         found = self._fitting(world, pose, view, known, unknown, worn, limit)
         if found is None:
             return None
-        index, yaw = found
-        placed = torch.cat([pose[:3], yaw[None], self.pitch[index : index + 1]])
         height, width = self.usable.shape[-2:]
         nothing = torch.zeros(height // SHRINK, width // SHRINK, dtype=torch.uint8, device=self.device)
-        frame, depth = self.frames[index].to(self.device), self.depth[index].to(self.device)
-        key = KeyFrame(frame, depth, placed, world.tick, nothing, imagined=True)
+        key = KeyFrame(*self._view(found), found.pose[0], world.tick, nothing, imagined=True)
         # One place at a time: a patchwork of two is neither.
         where = F.interpolate((invented & worn.any()).float(), (height, width), mode="nearest") > 0.5
         return Idea(key, where.to(self.device))
@@ -143,48 +142,63 @@ class Imagination:
         unknown: Tensor,
         worn: Tensor,
         limit: float,
-    ) -> tuple[int, Tensor] | None:
-        """An exemplar that shows what is wanted and goes on from what is known, and the yaw it is put at."""
-        near = (((self.pitch - pose[4]).abs() < _PITCH) & self._lit_as(world)).nonzero()[:, 0]
-        if len(near) == 0:
+    ) -> Places | None:
+        """The one exemplar that shows what is wanted and goes on from what is known, and where it is put."""
+        places = self.placing.around(pose, ((self.pitch - pose[4]).abs() < _PITCH) & self._lit_as(world))
+        if len(places.index) == 0:
             return None
-        yaw = pose[3] + torch.tensor(TURNS)
-        index, yaw = near.repeat(len(TURNS)), yaw.repeat_interleave(len(near))
-        shown, inside = self._placed(pose, index, yaw)
+        shown, code, inside = self._placed(pose, places, view, known)
         both, wanted = inside & known, unknown | worn
-        off = (shown - view).abs()
         # Of what is worn the colour is to stay; its depth was a guess, too, and a worse one.
-        error = (off[:, :3].mean(1, keepdim=True) + off[:, 3:] * ~worn) * both
+        off = (shown[:, :3] - view[:, :3]).abs().mean(1, keepdim=True) + (shown[:, 3:] - code).abs() * ~worn
         judged = both.sum((1, 2, 3))
-        error = error.sum((1, 2, 3)) / judged.clamp(min=1)
+        error = (off * both).sum((1, 2, 3)) / judged.clamp(min=1)
         # Where nothing much is known, anything may be.
         error = torch.where(judged >= min(_BOTH, int(known.sum())), error, torch.inf)
         cover = (inside & wanted).sum((1, 2, 3)) / wanted.sum()
-        chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(index),))
-        score = error + 0.5 * (1 - cover) + _CHANCE * chance
+        chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(places.index),))
+        shift = (places.pose[:, :3] - pose[:3]).norm(dim=1)
+        score = error + 0.5 * (1 - cover) + _CHANCE * chance + _SHIFT * shift
         unfit = (error > limit) | (cover < _COVER)
         best = int(score.masked_fill(unfit, torch.inf).argmin())
-        if unfit[best]:
-            return None
-        return int(index[best]), yaw[best]
+        return None if unfit[best] else places.one(best)
 
     def _lit_as(self, world: WorldState) -> Tensor:
-        """Bool `[N]`: which exemplars are of about the world's time of day; all where either isn't known."""
-        off = (self.daytime - world.daytime).remainder(1)
-        return ~(torch.minimum(off, 1 - off) > _HOURS)
+        """Bool `[N]`: which exemplars have about the world's light; all where either time of day isn't known."""
+        off = _daylight(self.daytime) - _daylight(torch.tensor(world.daytime))
+        return ~(off.abs() > _DIM)
 
-    def _placed(self, pose: Tensor, index: Tensor, yaw: Tensor) -> tuple[Tensor, Tensor]:
-        """Exemplars as they would be seen from `pose`, put to the same place at `yaw` `[N]`: `[N, 4, 12, 20]`."""
-        there = torch.cat([pose[:3].expand(len(index), 3), yaw[:, None], self.pitch[index, None]], 1)
-        rotation, _ = relative_pose(pose.expand(len(index), 5), there)
+    def _placed(
+        self, pose: Tensor, places: Places, view: Tensor, known: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Exemplars as they would be seen from `pose` if what is known of the view were there, too.
+
+        Returns:
+            Colours and depth codes `[M, 4, 12, 20]`, the codes that would agree with what is known `[M, 1, 12, 20]`,
+            and bool, where anything is shown. What is not known is looked up as if it were far away.
+        """
+        rotation, translation = relative_pose(pose.expand(len(places.index), 5), places.pose)
         tan_x, tan_y = tangents(*self.usable.shape[-2:])
-        grid = rays(*GRID, (tan_x, tan_y))
-        turned = rotate(rotation, grid.expand(len(index), -1, -1))
-        z = turned[:, 2].clamp(min=NEAR)
-        place = torch.stack([turned[:, 0] / z / tan_x, turned[:, 1] / z / tan_y], -1).unflatten(1, GRID)
-        shown = F.grid_sample(self.coarse[index], place, mode="nearest", align_corners=False)
-        inside = (turned[:, 2] > NEAR).unflatten(1, (1, *GRID)) & (shown[:, 4:] > 0.5)
-        return shown[:, :4], inside
+        points = rays(*GRID, (tan_x, tan_y)) * decode_depth(view[0, 3]).flatten()
+        moved = (
+            rotate(rotation, points.expand(len(places.index), -1, -1))
+            + translation[:, :, None] * known.flatten()
+        )
+        z = moved[:, 2].clamp(min=NEAR)
+        place = torch.stack([moved[:, 0] / z / tan_x, moved[:, 1] / z / tan_y], -1).unflatten(1, GRID)
+        sketches = self.coarse[places.index + places.mirrored * len(self.frames)]
+        shown = F.grid_sample(sketches, place, mode="nearest", align_corners=False)
+        inside = (moved[:, 2] > NEAR).unflatten(1, (1, *GRID)) & (shown[:, 4:] > 0.5)
+        return shown[:, :4], encode_depth(z).unflatten(1, (1, *GRID)), inside
+
+    def _view(self, place: Places) -> tuple[Tensor, Tensor]:
+        """Picture and depth of one exemplar as it is put."""
+        index = int(place.index[0])
+        frame, depth = self.frames[index], self.depth[index]
+        if bool(place.mirrored[0]):
+            # What lies over the picture is no part of the place, wherever it comes to lie.
+            frame, depth = frame.flip(1), (depth * (self.usable[0, 0] > 0)).flip(1)
+        return frame.to(self.device), depth.to(self.device)
 
     def _sketch(self, frames: Tensor, codes: Tensor) -> Tensor:
         """Colours, depth codes and what is shown of them at all: `[N, 5, 12, 20]`."""
@@ -195,6 +209,12 @@ class Imagination:
     @staticmethod
     def _shrunk(pixels: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(pixels, GRID)
+
+
+def _daylight(daytime: Tensor) -> Tensor:
+    """Share of noon's light, from dusk, a little before the sun is up, to full day, soon after; nan for nan."""
+    height = torch.sin(2 * math.pi * (daytime - 0.25))
+    return ((height + 0.18) / 0.42).clamp(0, 1)
 
 
 def imagine(

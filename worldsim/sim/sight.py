@@ -105,8 +105,8 @@ def see(model: WorldModel, worlds: Sequence[WorldState], chosen: Chosen, pose: T
         imagined=torch.tensor([[key is not None and key.imagined for key in row] for row in chosen]).to(
             device
         ),
-        view=look(references, pose, model.usable, model.config.denoiser.compensation),
-        ground=grounding(references, known, pose, model.usable),
+        view=look(references, pose, model.usable, model.config.denoiser.compensation, solid=True),
+        ground=grounding(references, known, pose, model.usable, solid=True),
     )
 
 

@@ -26,7 +26,8 @@ from worldsim.model.grounding import SHRINK, shrink
 from worldsim.model.noise import frame_noise, schedule
 from worldsim.model.references import look
 from worldsim.model.sampler import SAMPLERS
-from worldsim.model.surroundings import OLDER, Remembered, sense
+from worldsim.model.specks import without_specks
+from worldsim.model.surroundings import EYE, OLDER, Remembered, sense
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
@@ -137,13 +138,14 @@ class Simulator:
             seed: key of the world's noise.
             actions: `[T - 1, 25]` between the frames; none pressed if missing.
             depth: `[T, H, W]` in blocks; estimated if missing.
-            pose: `[T, 5]`; integrated from the actions and the motion head if missing.
+            pose: `[T, 5]`; integrated from the actions and the motion head if missing, from the middle of a block
+                that the player stands on.
             pitch: degrees of the first frame, where poses are missing.
             daytime: time of day in [0, 1), 0.5 is noon; nan if it isn't known.
         """
         steps = len(frames) - 1
         actions = torch.zeros(steps, ACTION_SIZE) if actions is None else actions
-        start = torch.tensor([0.0, 0.0, 0.0, 0.0, pitch]) if pose is None else pose[0].float()
+        start = torch.tensor([0.5, EYE, 0.5, 0.0, pitch]) if pose is None else pose[0].float()
         size = self.model.config.denoiser.caption_size
         state = WorldState(
             seed=seed, episode=episode, tick=0, recent=(), memory=Memory(),
@@ -253,7 +255,8 @@ class Simulator:
             return replace(world, grip=rested(world.grip, action))
         chosen = choose([world], pose, self.slots, self.width / self.height)
         references, _ = gather([world], chosen, self.config.trust, self.device)
-        view = look(references, pose.to(self.device), usable, self.model.config.denoiser.compensation)
+        compensation = self.model.config.denoiser.compensation
+        view = look(references, pose.to(self.device), usable, compensation, solid=True)
         return work(hands, world, action, pose[0], view, usable)
 
     def _draw(
@@ -328,7 +331,8 @@ class Simulator:
         doubt = _doubt(self.model.spread(prediction), ground, [w.strange for w in worlds])
         latents = prediction.latents.float()
         frames = float_to_frames(self.model.frame(latents))
-        depth = self.model.depth(prediction)[:, 0].half()
+        guessed = (ground < LOOSE) & self.model.usable
+        depth = without_specks(self.model.depth(prediction), guessed)[:, 0].half()
         signals = self._read(prediction)
         finite = (
             (latents.isfinite().flatten(1).all(1) & depth.isfinite().flatten(1).all(1)).cpu()
