@@ -270,6 +270,19 @@ def test_exemplars_come_back_as_they_were(tmp_path: Path) -> None:
         assert np.array_equal(getattr(back, name), getattr(kept, name), equal_nan=name in ("pose", "daytime"))
 
 
+def test_exemplars_of_before_are_read_without_their_poses(tmp_path: Path) -> None:
+    new = walls(GREY, RED)
+    path = tmp_path / EXEMPLARS_FILE
+    path.write_bytes(encode_exemplars(new))
+    with np.load(path) as arrays:
+        old = {name: arrays[name] for name in arrays.files if name != "pose"}
+    with path.open("wb") as file:
+        np.savez_compressed(file, pitch=np.array([3.0, -4.0], np.float32), **old)
+    back = load_exemplars(tmp_path, (H, W))
+    assert back is not None and np.array_equal(back.frames, new.frames)
+    assert np.array_equal(back.pose, unplaced(np.array([3.0, -4.0], np.float32)), equal_nan=True)
+
+
 def test_damaged_or_foreign_exemplars_are_refused_in_one_line(tmp_path: Path) -> None:
     data = encode_exemplars(walls(GREY))
     for bad in (b"PK not a zip", data[: len(data) // 2], b""):

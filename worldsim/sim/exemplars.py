@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +74,7 @@ def load_exemplars(folder: Path, size: tuple[int, int]) -> Exemplars | None:
     path = folder / EXEMPLARS_FILE
     if not path.is_file():
         return None
-    names = ("frames", "depth_low", "depth_high", "pose", "daytime")
-    frames, low, high, pose, daytime = load_arrays(path, names, _SIZE_LIMIT)
+    frames, low, high, daytime, pose = _read(path)
     count = len(frames)
     fits = frames.dtype == low.dtype == high.dtype == np.uint8 and pose.dtype == daytime.dtype == np.float32
     shapes = frames.shape == (count, *size, 3) and low.shape == high.shape == (count, *size)
@@ -87,6 +87,18 @@ def load_exemplars(folder: Path, size: tuple[int, int]) -> Exemplars | None:
     depth = np.nan_to_num(bits.view(np.float16), nan=1.0)
     pose[:, 4] = np.nan_to_num(pose[:, 4])
     return Exemplars(_sums(frames, axis=2), depth, pose, daytime)
+
+
+def _read(path: Path) -> list[NDArray[Any]]:
+    names = ["frames", "depth_low", "depth_high", "daytime"]
+    try:
+        return load_arrays(path, [*names, "pose"], _SIZE_LIMIT)
+    except CheckpointError as error:
+        try:  # worlds of before know nothing but the pitch
+            *rest, pitch = load_arrays(path, [*names, "pitch"], _SIZE_LIMIT)
+        except CheckpointError:
+            raise error from error.__cause__
+        return [*rest, unplaced(pitch) if pitch.dtype == np.float32 and pitch.ndim == 1 else pitch]
 
 
 def _differences(values: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
