@@ -14,11 +14,11 @@ FLAT = 1.25
 """How many times farther than the nearest the farthest of four pixels of one surface may be."""
 APART = 1.5
 """Pixels of the view from which on there are holes that closing cracks does not find."""
-WIDEST = 32.0
-"""Pixels beyond which four neighbours tell nothing of what lies between them."""
+WIDEST = 8.0
+"""Pixels beyond which four neighbours tell little of what lies between them."""
 BEHIND = 0.05
 """Blocks before the eye from which on a point counts as behind it."""
-_SIZES = (4, 8, 16, 32)
+_SPAN = int(WIDEST) + 1  # pixels that a face may cover in a row
 
 
 def fill_faces_torch(
@@ -42,12 +42,13 @@ def fill_faces_torch(
     )
     size = torch.maximum(u.amax(1) - u.amin(1), v.amax(1) - v.amin(1))
     shown &= (u.amax(1) >= 0) & (v.amax(1) >= 0) & (u.amin(1) <= width - 1) & (v.amin(1) <= height - 1)
-    filled = torch.where(z_buffer > 0, z_buffer, torch.inf).flatten()
-    for least, most in zip((APART, *_SIZES), _SIZES):  # most are small, and a small one asks about few pixels
-        n, j, i = (shown & (size > least) & (size <= most)).nonzero().unbind(1)
-        four = torch.stack([u[n, :, j, i], v[n, :, j, i], z[n, :, j, i]], 1)  # [Q, 3, 4]
+    shown &= (size > APART) & (size <= WIDEST)
+    filled = torch.where(z_buffer > 0, z_buffer, torch.inf).flatten(1)
+    # Every face asks about as many pixels, whether it is drawn or not: nothing has to be counted on the way.
+    for row in range(_SPAN):
         for corners in ([0, 1, 2], [3, 2, 1]):
-            filled = _draw(filled, n, four[:, :, corners], most, height, width)
+            triangle = (u[:, corners], v[:, corners], z[:, corners])
+            filled = _draw(filled, shown, triangle, u.amin(1), v.amin(1) + row, height, width)
     return torch.where(filled.isfinite(), filled, 0.0).view(z_buffer.shape)
 
 
@@ -56,20 +57,27 @@ def _corners(x: Tensor) -> Tensor:
     return torch.stack([x[:, :-1, :-1], x[:, :-1, 1:], x[:, 1:, :-1], x[:, 1:, 1:]], 1)
 
 
-def _draw(filled: Tensor, n: Tensor, triangles: Tensor, size: int, height: int, width: int) -> Tensor:
-    """Draw triangles `[Q, 3, 3]` (column, row, z by corner) of pictures `n` `[Q]`, of so many pixels at most."""
-    u, v, z = triangles.double().unbind(1)
-    steps = torch.arange(size + 1, device=z.device)
-    x = u.amin(1).ceil().long()[:, None, None] + steps[None, None, :]
-    y = v.amin(1).ceil().long()[:, None, None] + steps[None, :, None]
-    u0, u1, u2 = u[:, :, None, None].unbind(1)
-    v0, v1, v2 = v[:, :, None, None].unbind(1)
+def _draw(
+    filled: Tensor, shown: Tensor, triangle: tuple[Tensor, Tensor, Tensor], left: Tensor, top: Tensor,
+    height: int, width: int,
+) -> Tensor:  # fmt: skip
+    """Draw a row of pixels of each triangle that is `shown` `[N, h, w]` into z-buffers `[N, P]`.
+
+    Args:
+        triangle: columns, rows and z of the corners, `[N, 3, h, w]` each.
+        left, top: `[N, h, w]` where the row begins.
+    """
+    u, v, z = (x.double()[..., None] for x in triangle)
+    x = left.ceil().long()[..., None] + torch.arange(_SPAN, device=z.device)
+    y = top.ceil().long()[..., None]
+    (u0, u1, u2), (v0, v1, v2), (z0, z1, z2) = u.unbind(1), v.unbind(1), z.unbind(1)
     area = (u1 - u0) * (v2 - v0) - (u2 - u0) * (v1 - v0)
     a = (u1 - x) * (v2 - y) - (u2 - x) * (v1 - y)
     b = (u2 - x) * (v0 - y) - (u0 - x) * (v2 - y)
     c = area - a - b
-    inside = (area > 0) & (a >= 0) & (b >= 0) & (c >= 0) & (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    w0, w1, w2 = (1 / (area * z[:, k, None, None]) for k in range(3))
-    depth = (1 / (a * w0 + b * w1 + c * w2)).to(filled.dtype)
-    index = (n[:, None, None] * height + y) * width + x
-    return filled.scatter_reduce(0, index[inside], depth[inside], "amin")
+    inside = shown[..., None] & (area > 0) & (a >= 0) & (b >= 0) & (c >= 0)
+    inside = inside & (x >= 0) & (y >= 0) & (x < width) & (y < height)
+    depth = area / (a / z0 + b / z1 + c / z2)
+    index = torch.where(inside, y * width + x, 0).flatten(1)
+    depth = torch.where(inside, depth, torch.inf).to(filled.dtype).flatten(1)
+    return filled.scatter_reduce(1, index, depth, "amin")
