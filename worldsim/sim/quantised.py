@@ -31,6 +31,8 @@ DEPTH = 0.01
 """Largest mean difference of depth, as a share of the range of its code (0.01: 8 % of the distance)."""
 QUANTISED = ["Conv", "Gemm"]
 """Operators in 8 bits. Keeping the outermost convolutions or the context in float32 changes no picture by more."""
+NARROW = not torch.cpu._is_vnni_supported()
+"""Weights in 7 bits: without VNNI, x86 adds pairs of 8-bit products in 16 bits, which overflow (ONNX Runtime, "reduce_range")."""
 MADE_FROM, CHECKED_ON = 24, 8
 """Frames of each of two moments that ranges are taken from, and frames of another that the result is held against."""
 
@@ -51,7 +53,7 @@ class Quantised(Graphs):
         if record is None:
             raise ConfigError("backend 'int8': this world has no seed frames to take ranges from; use 'onnx'")
         graphs = export(model)
-        small = [path.with_name(f"{path.stem}-int8.onnx") for path in graphs]
+        small = [path.with_name(f"{path.stem}-int{7 if NARROW else 8}.onnx") for path in graphs]
         if not all(path.is_file() for path in small):
             frames = record(0, MADE_FROM) + record(3, MADE_FROM)
             for graph, target, tensors in zip(graphs, small, (_context_tensors, _step_tensors)):
@@ -87,6 +89,7 @@ def quantise(graph: Path, target: Path, frames: list[list[Tensor]]) -> None:
             quantize_static(
                 plain, small, Reader(names), quant_format=QuantFormat.QDQ, per_channel=True,
                 activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=QUANTISED,
+                reduce_range=NARROW,
             )  # fmt: skip
             os.replace(small, target)
     finally:
