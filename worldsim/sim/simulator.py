@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,6 +35,7 @@ from worldsim.sim.familiarity import Familiarity
 from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
 from worldsim.sim.imagination import Imagination, imagine
 from worldsim.sim.network import Backend, Eager, Network, open_network
+from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import LOOSE, Sight, choose, gather, row, see, swapped
@@ -47,8 +48,6 @@ UNRELATED = 56.0
 
 Dreams of the first world had 48 to 67, by horizon; two frames that have nothing to do with each other differ by 68.
 """
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -437,7 +436,7 @@ class Simulator:
         return torch.stack([w.caption for w in worlds]).to(self.device)
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+        return autocast(self.device, self.dtype)
 
 
 def _doubt(spread: Tensor, ground: Tensor, strange: Sequence[float]) -> list[float]:
@@ -458,11 +457,3 @@ def settle(step: Tensor, actions: Tensor) -> Tensor:
     least = torch.where(pressed, 0.008, 0.03).repeat(1, 3)
     least[:, 1] = 0.03
     return torch.where(step.abs() < least, 0.0, step)
-
-
-def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type that matrix products use: bfloat16 on a GPU and on processors with AMX, unless told otherwise."""
-    if precision != "auto":
-        return torch.bfloat16 if precision == "bfloat16" else torch.float32
-    fast = device.type == "cuda" or bool(torch.cpu._is_amx_tile_supported())
-    return torch.bfloat16 if fast else torch.float32
