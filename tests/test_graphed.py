@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 import torch
-from model_fakes import LATENT, tiny_clips, tiny_model
+from model_fakes import LATENT, TINY, tiny_clips, tiny_model
 from torch import Tensor
 
 from worldsim.errors import ConfigError, NumericalError
 from worldsim.model.denoiser import Context, Inputs, Prediction
 from worldsim.sim import compiled, cuda_capture, graphed, network
-from worldsim.sim.graphed import KEPT, PATIENCE, Graphed
+from worldsim.sim.graphed import Graphed
+from worldsim.sim.graphed_eyes import GraphedEyes
 from worldsim.sim.graphs import INPUT_NAMES, flat_context, flat_prediction, to_prediction
+from worldsim.sim.kept import KEPT, PATIENCE
 from worldsim.sim.network import Eager, draw, open_network, probe
 from worldsim.sim.precision import autocast
 from worldsim.sim.simulator import Simulator, SimulatorConfig
@@ -118,23 +120,45 @@ def test_steps_and_contexts_may_be_mixed() -> None:
     assert same(graphs.denoise(*given, contexts[0][1], CALM), eager.denoise(*given, contexts[0][1], CALM))
 
 
-def test_a_world_dreams_the_same() -> None:
-    model, clips = tiny_model(), tiny_clips()
-    simulator = Simulator(model, SimulatorConfig(precision="float32", steps=2))
+@pytest.mark.parametrize("config", [TINY, LATENT], ids=["pixels", "learned latents"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_world_dreams_the_same(config: Any, precision: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the view, the network's inputs, the context and the step replayed; in batches of two and of one."""
+    model, clips = tiny_model(config), tiny_clips()
+    simulator = Simulator(model, SimulatorConfig(precision=precision, steps=2))
     begun = [
         simulator.begin(torch.from_numpy(frames[:3]), seed=i, depth=torch.ones(3, 48, 64))
         for i, frames in enumerate(clips.frames)
     ]
     dreams = []
+    capture = Again()
     for _ in range(2):
         worlds = begun
         for tick in range(3):
             worlds = simulator.step(worlds, torch.from_numpy(clips.actions[:, tick]))
-        dreams.append(worlds)
-        simulator.network = Graphed(model.denoiser, Eager(model.denoiser), Again(), torch.float32)
+            (again,) = simulator.step(worlds[:1], torch.from_numpy(clips.actions[:1, tick]))
+        dreams.append([*worlds, again])
+        simulator.network = Graphed(model.denoiser, Eager(model.denoiser), capture, simulator.dtype)
+        simulator.eyes = GraphedEyes(model, capture, simulator.dtype)
     for a, b in zip(*dreams):
-        assert torch.equal(a.newest.frame, b.newest.frame) and torch.equal(a.newest.depth, b.newest.depth)
-        assert a.uncertainty == b.uncertainty
+        assert not a.failed and torch.equal(a.newest.frame, b.newest.frame)
+        assert torch.equal(a.newest.depth, b.newest.depth) and a.uncertainty == b.uncertainty
+    assert capture.captures == 2 * 4 and capture.replays == 6 * 5 and not capsys.readouterr().err
+
+
+def test_a_view_that_cannot_be_captured_is_seen_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    model, clips = tiny_model(), tiny_clips()
+    simulator = Simulator(model, SimulatorConfig(precision="float32"))
+    world = simulator.begin(torch.from_numpy(clips.frames[0, :1]), seed=0, depth=torch.ones(1, 48, 64))
+    plain = simulator.step([world], torch.zeros(1, 25))[0]
+    simulator.eyes = GraphedEyes(model, Wrong(), torch.float32)
+    for _ in range(2):
+        assert torch.equal(simulator.step([world], torch.zeros(1, 25))[0].newest.frame, plain.newest.frame)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in said] == [
+        "backend cudagraph, view of batch 1",
+        "backend cudagraph, inputs of batch 1",
+    ]
 
 
 def test_learned_latents_in_bfloat16_have_graphs_of_their_own() -> None:

@@ -11,43 +11,24 @@ comes out is copied from there: no prediction changes after it was handed out.
 from __future__ import annotations
 
 import weakref
-from collections import Counter, OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from worldsim.model.denoiser import Context, Denoiser, Inputs, Prediction
 from worldsim.sim.graphs import INPUT_NAMES, flat_context, flat_prediction, to_context, to_prediction
+from worldsim.sim.kept import Kept, Key
 from worldsim.sim.precision import autocast
+from worldsim.sim.stamp import Stamp
+from worldsim.sim.tape import Capture, Tape
 from worldsim.sim.tolerance import fell_back, hold
 
 if TYPE_CHECKING:
     from worldsim.sim.network import Network
 
-KEPT = 4
-"""Sizes of batch whose graphs are kept; each holds memory for all of a frame's intermediate results."""
-PATIENCE = 32
-"""Frames of a further size that run eagerly before it takes the place of the size that was used longest ago.
-
-A capture takes as long as ten frames and more; a batch that changes at every tick must not pay for one at each.
-"""
-Key = tuple[Any, ...]
 T = TypeVar("T")
-
-
-class Capture(Protocol):
-    """What of this needs a GPU, see `cuda_capture`."""
-
-    def pool(self) -> Any:
-        """Memory for the intermediate results of graphs that are never replayed at the same time."""
-
-    def capture(self, work: Callable[[], list[Tensor]], pool: Any) -> tuple[list[Tensor], Callable[[], None]]:
-        """The tensors that `work` returns, and what fills them anew by what its inputs hold at that time.
-
-        They need not hold anything before the first replay.
-        """
 
 
 class Graphed:
@@ -73,12 +54,10 @@ class Graphed:
         dtype: torch.dtype,
         inner: Network | None = None,
     ) -> None:
-        self._weights, self._device = tuple(denoiser.parameters()), next(denoiser.parameters()).device
+        # Values that change in place count, too: FiLM's weights are stacked in a copy of their own.
+        self._weights, self._device = Stamp(denoiser.parameters()), next(denoiser.parameters()).device
         self._eager, self._inner, self._capture, self._dtype = eager, inner or eager, capture, dtype
-        self._frames: OrderedDict[Key, _Frame] = OrderedDict()
-        self._asked: Counter[Key] = Counter()
-        self._failed: set[Key] = set()
-        self._stamp = self._stamped()
+        self._frames: Kept[_Frame] = Kept()
         self.off = 0.0
         """Largest deviation from eager of any graph's first result, see `tolerance`."""
 
@@ -96,9 +75,10 @@ class Graphed:
     @torch.inference_mode()
     def context(self, inputs: Inputs) -> Context:
         """See `Network`."""
-        self._watch()
+        if self._weights.changed():
+            self._frames.clear()
         key = _key(inputs)
-        if not self._serves(key):
+        if not self._frames.serves(key):
             return self._eager.context(inputs)
         return self._or(key, lambda: self._captured(key).context(inputs), lambda: self._eager.context(inputs))
 
@@ -115,50 +95,25 @@ class Graphed:
 
     def captured(self, batch: int) -> bool:
         """Whether frames of that many worlds are replayed."""
-        return any(len(frame) == batch for frame in self._frames.values())
+        return any(frame.batch == batch for frame in self._frames)
 
     def _denoised(self, frame: _Frame, *given: Any) -> Prediction:
         prediction = frame.denoise(*given)
         self.off = max(self.off, frame.off)
         return prediction
 
-    def _serves(self, key: Key) -> bool:
-        """Whether a graph may be used: there is one, or room for one, or it was asked for often enough."""
-        if key in self._failed:
-            return False
-        if key in self._frames or len(self._frames) < KEPT:
-            return True
-        self._asked[key] += 1
-        return self._asked[key] > PATIENCE
-
     def _captured(self, key: Key) -> _Frame:
-        if key not in self._frames:
-            while len(self._frames) >= KEPT:
-                self._frames.popitem(last=False)
-            self._asked.clear()
-            self._frames[key] = _Frame(self._inner, self._eager, self._capture, self._device, self._dtype)
-        self._frames.move_to_end(key)
-        return self._frames[key]
+        return self._frames.get(key) or self._frames.put(
+            key, _Frame(self._inner, self._eager, self._capture, self._device, self._dtype)
+        )
 
     def _or(self, key: Key, graph: Callable[[], T], eager: Callable[[], T]) -> T:
         try:
             return graph()
         except Exception as error:  # whatever CUDA or a compiler can't do: eager always can
-            self._failed.add(key)
-            self._frames.pop(key, None)
+            self._frames.refuse(key)
             fell_back(f"{self.name}, batch {key[0]}", error)
         return eager()
-
-    def _watch(self) -> None:
-        """Forget all graphs if weights have changed: graphs read them where they were."""
-        stamp = self._stamped()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._frames.clear()
-
-    def _stamped(self) -> int:
-        # Values that change in place are seen, too: FiLM's weights are stacked in a copy of their own.
-        return hash(tuple((p.data_ptr(), 0 if p.is_inference() else p._version) for p in self._weights))
 
 
 class _Frame:
@@ -174,12 +129,14 @@ class _Frame:
         self._inner, self._eager, self._capture, self._pool = inner, eager, capture, capture.pool()
         self._device, self._dtype = device, dtype
         self._sources: list[Tensor] = []
-        self._context: _Tape | None = None
-        self._steps: dict[float, _Tape] = {}
+        self._context: Tape | None = None
+        self._steps: dict[float, Tape] = {}
         self._holds: Callable[[], Context | None] = lambda: None
         self.off = 0.0
 
-    def __len__(self) -> int:
+    @property
+    def batch(self) -> int:
+        """Worlds it is for; 0 before anything was captured."""
         return len(self._sources[INPUT_NAMES.index("newest")]) if self._sources else 0
 
     def context(self, inputs: Inputs) -> Context:
@@ -187,10 +144,9 @@ class _Frame:
         given = [getattr(inputs, name) for name in INPUT_NAMES]
         first = self._context is None
         if self._context is None:
-            self._sources = [t.clone() for t in given]
-            self._context = self._taped(lambda: flat_context(self._inner.context(_inputs(self._sources))))
-        torch._foreach_copy_(self._sources, given)
-        context = to_context(self._context.play(), inputs)
+            self._sources = own = [t.clone() for t in given]
+            self._context = self._taped(lambda: flat_context(self._inner.context(_inputs(own))), own)
+        context = to_context(self._context.play(given), inputs)
         if first:
             self._check(flat_context(context), lambda: flat_context(self._eager.context(inputs)))
         self._holds = weakref.ref(context)
@@ -207,17 +163,16 @@ class _Frame:
             self._holds = weakref.ref(context)
         given, first = (x, noise_level, step_size), calm not in self._steps
         if first:
-            self._steps[calm] = self._step(*(t.clone() for t in given), self._context.out, calm)
-        tape = self._steps[calm]
-        torch._foreach_copy_(tape.given, given)
-        found = tape.play()
+            self._steps[calm] = self._step(x.clone(), noise_level.clone(), step_size.clone(), calm)
+        found = self._steps[calm].play(given)
         if first:
             self._check(found, lambda: flat_prediction(self._eager.denoise(*given, context, calm)))
         return to_prediction(found)
 
-    def _step(
-        self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: list[Tensor], calm: float
-    ) -> _Tape:
+    def _step(self, x: Tensor, noise_level: Tensor, step_size: Tensor, calm: float) -> Tape:
+        assert self._context is not None
+        context = self._context.out
+
         def work() -> list[Tensor]:
             sources = _inputs(self._sources)  # anew, for it remembers what was worked out of it
             given = to_context(context, sources)
@@ -225,30 +180,16 @@ class _Frame:
 
         return self._taped(work, [x, noise_level, step_size])
 
-    def _taped(self, work: Callable[[], list[Tensor]], given: list[Tensor] | None = None) -> _Tape:
+    def _taped(self, work: Callable[[], list[Tensor]], given: list[Tensor]) -> Tape:
         def cast() -> list[Tensor]:
             with autocast(self._device, self._dtype, cache=False):
                 return work()
 
-        return _Tape(*self._capture.capture(cast, self._pool), given or [])
+        return Tape(self._capture, self._pool, cast, given)
 
     def _check(self, found: list[Tensor], expected: Callable[[], list[Tensor]]) -> None:
         with autocast(self._device, self._dtype):
             self.off = max(self.off, hold(found, expected(), self._dtype))
-
-
-class _Tape:
-    """A captured graph with the memory it reads and writes."""
-
-    def __init__(self, out: list[Tensor], replay: Callable[[], None], given: list[Tensor]) -> None:
-        self.out, self._replay, self.given = out, replay, given
-
-    def play(self) -> list[Tensor]:
-        """Replay; the results are copies."""
-        self._replay()
-        copies = [torch.empty_like(t) for t in self.out]
-        torch._foreach_copy_(copies, self.out)
-        return copies
 
 
 def _inputs(tensors: list[Tensor]) -> Inputs:

@@ -25,8 +25,8 @@ from worldsim.model.grounding import SHRINK
 from worldsim.model.noise import frame_noise
 from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
-from worldsim.model.world_model import WorldModel
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.eyes import Eyes
 from worldsim.sim.sight import GIVEN, Chosen, Sight, revealed, row, see, swapped, united
 from worldsim.sim.state import KeyFrame, WorldState
 
@@ -198,7 +198,7 @@ class Imagination:
 
 
 def imagine(
-    imagination: Imagination, model: WorldModel, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
+    imagination: Imagination, eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
     sight: Sight, *, trust: float, memory: int,
 ) -> tuple[list[WorldState], Sight]:  # fmt: skip
     """The worlds with what is thought of where they know nothing, each by itself, and what is seen then.
@@ -213,7 +213,7 @@ def imagine(
         if idea is not None:
             after[i] = replace(world, memory=world.memory.add(idea.key, memory))
             slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
-            seen = see(model, [after[i]], slots, pose[i : i + 1], trust)
+            seen = see(eyes, [after[i]], slots, pose[i : i + 1], trust)
             again[i] = revealed(seen, idea.worn)
     sight = swapped(sight, again)
     return after, replace(sight, view=united(sight))

@@ -19,6 +19,7 @@ from worldsim.model.denoiser import Context, Denoiser, Inputs, Prediction
 from worldsim.model.references import DESCRIPTION_SIZE
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.backend_cache import read_choice, weight_key, write_choice
+from worldsim.sim.eyes import Eyes
 from worldsim.sim.graphs import flat_prediction
 from worldsim.sim.precision import autocast
 from worldsim.sim.recorded import Record
@@ -113,6 +114,14 @@ def open_network(
     if backend == "auto":
         return _fastest(model, eager, calm, record)
     return _checked(backend, model, eager, calm, record)
+
+
+def open_eyes(model: WorldModel, dtype: torch.dtype) -> Eyes:
+    """What goes before a network of CUDA graphs, captured likewise."""
+    from worldsim.sim import cuda_capture
+    from worldsim.sim.graphed_eyes import GraphedEyes
+
+    return GraphedEyes(model, cuda_capture.CudaCapture(model.usable.device), dtype)
 
 
 def _fastest(model: WorldModel, eager: Network, calm: float, record: Record | None) -> Network:

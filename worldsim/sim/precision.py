@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -19,10 +19,12 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype, *, cache: bool = True) -> AbstractContextManager[Any]:
-    """Matrix products in `dtype` on a device.
+    """Matrix products in `dtype` on a device; nothing on one that has no autocast, such as the one without data.
 
     Args:
         cache: keep converted weights until the end; not where a graph is captured, which would not contain the
             conversion and read what is gone by its first replay.
     """
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32, cache_enabled=cache)

@@ -12,11 +12,10 @@ from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth
 from worldsim.model.fill import gaps, window_sum
-from worldsim.model.grounding import grounding
-from worldsim.model.references import References, View, look
+from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.tokenizer import frames_to_float
-from worldsim.model.world_model import WorldModel
+from worldsim.sim.eyes import Eyes
 from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
@@ -95,19 +94,12 @@ def gather(
     return references, known.unflatten(0, shape).unsqueeze(2)
 
 
-def see(model: WorldModel, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, trust: float) -> Sight:
+def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, trust: float) -> Sight:
     """Bring the chosen frames into the view from `pose` `[B, 5]`."""
-    device = model.usable.device
-    references, known = gather(worlds, chosen, trust, device)
-    pose = pose.to(device)
-    return Sight(
-        references=references,
-        imagined=torch.tensor([[key is not None and key.imagined for key in row] for row in chosen]).to(
-            device
-        ),
-        view=look(references, pose, model.usable, model.config.denoiser.compensation),
-        ground=grounding(references, known, pose, model.usable),
-    )
+    references, known = gather(worlds, chosen, trust, eyes.device)
+    imagined = torch.tensor([[key is not None and key.imagined for key in row] for row in chosen])
+    view, ground = eyes.see(references, known, pose.to(eyes.device))
+    return Sight(references, imagined.to(eyes.device), view, ground)
 
 
 def row(sight: Sight, i: int) -> Sight:

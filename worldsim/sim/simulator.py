@@ -31,10 +31,11 @@ from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.eyes import Eyes
 from worldsim.sim.familiarity import Familiarity
 from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
 from worldsim.sim.imagination import Imagination, imagine
-from worldsim.sim.network import Backend, Eager, Network, open_network
+from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_network
 from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
@@ -109,11 +110,14 @@ class Simulator:
         self.familiarity = Familiarity(exemplars) if exemplars and len(exemplars) > 1 else None
         if self.model.hands is not None and self.device.type == "cpu":
             warm_up()
+        self.eyes: Eyes = Eyes(self.model)
         self.network: Network = Eager(self.model.denoiser)
         self.network = open_network(
             self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype,
             record=None if seeds is None else partial(record, self, seeds),
         )  # fmt: skip
+        if self.network.name == "cudagraph":
+            self.eyes = open_eyes(self.model, self.dtype)
 
     @torch.inference_mode()
     def begin(
@@ -209,11 +213,11 @@ class Simulator:
     def _look(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[Sequence[WorldState], Sight]:
         """What is seen from `pose` `[B, 5]`, and the worlds with what was thought of on the way."""
         chosen = choose(worlds, pose, self.slots, self.width / self.height)
-        sight = see(self.model, worlds, chosen, pose, self.config.trust)
+        sight = see(self.eyes, worlds, chosen, pose, self.config.trust)
         if self.imagination is None:
             return worlds, sight
         return imagine(
-            self.imagination, self.model, worlds, chosen, pose, sight,
+            self.imagination, self.eyes, worlds, chosen, pose, sight,
             trust=self.config.trust, memory=self.config.memory,
         )  # fmt: skip
 
@@ -267,10 +271,9 @@ class Simulator:
         last: list[Prediction] = []
         with self._autocast():
             context = self.network.context(
-                self.model.inputs(
-                    sight.references, pose.to(device), step.to(device), actions.to(device),
-                    self._captions(worlds), view=sight.view,
-                    temperature=torch.where(sight.ground < LOOSE, self.config.decisive, 1.0),
+                self.eyes.inputs(
+                    sight.view, sight.references, pose.to(device), step.to(device), actions.to(device),
+                    self._captions(worlds), torch.where(sight.ground < LOOSE, self.config.decisive, 1.0),
                 )
             )  # fmt: skip
 
@@ -305,13 +308,16 @@ class Simulator:
         longest = max(len(row) for row in rows)
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
         padded = [row + row[:1] * (longest - len(row)) for row in rows]
-        frames = Remembered(
-            depth=torch.stack([torch.stack([key.depth for key in row]) for row in padded]),
-            pose=torch.stack([torch.stack([key.pose for key in row]) for row in padded]).to(self.device),
-            valid=valid.to(self.device),
-        )
         eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
-        return sense(frames, eye, yaw, self.model.usable)
+        with autocast(
+            self.device, torch.float32
+        ):  # it is geometry, and torch.stack takes no float16 under bfloat16
+            frames = Remembered(
+                depth=torch.stack([torch.stack([key.depth for key in row]) for row in padded]),
+                pose=torch.stack([torch.stack([key.pose for key in row]) for row in padded]).to(self.device),
+                valid=valid.to(self.device),
+            )
+            return sense(frames, eye, yaw, self.model.usable)
 
     def _advance(
         self,
