@@ -81,13 +81,13 @@ class Imagination:
         )
 
     def idea(self, world: WorldState, pose: Tensor, sight: Sight) -> Idea | None:
-        """What may lie in the view of one world from `pose` `[5]`, or None: as a rule there is no need, or no time.
+        """What may lie in the view of one world, which is `due`, from `pose` `[5]`; None if there is no need of it.
 
         Args:
             sight: a batch of one.
         """
-        idle = world.tick - max((k.tick for k in world.memory.frames if k.imagined), default=-LONG_REST)
-        if world.tick % _EVERY or idle < REST or float((sight.ground < GIVEN).float().mean()) < UNKNOWN:
+        idle = _idle(world)
+        if float((sight.ground < GIVEN).float().mean()) < UNKNOWN:
             return None
         known, view, unknown = self._known(sight)
         worn, invented = self._worn(world, pose, sight, view)
@@ -197,6 +197,16 @@ class Imagination:
         return F.adaptive_avg_pool2d(pixels, GRID)
 
 
+def due(world: WorldState) -> bool:
+    """Whether it is time to look for a need of an idea."""
+    return world.tick % _EVERY == 0 and _idle(world) >= REST
+
+
+def _idle(world: WorldState) -> int:
+    """Ticks since the last idea."""
+    return world.tick - max((k.tick for k in world.memory.frames if k.imagined), default=-LONG_REST)
+
+
 def imagine(
     imagination: Imagination, eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
     sight: Sight, *, trust: float, memory: int,
@@ -209,7 +219,7 @@ def imagine(
     """
     after, again = list(worlds), {}
     for i, world in enumerate(worlds):
-        idea = imagination.idea(world, pose[i], row(sight, i))
+        idea = imagination.idea(world, pose[i], row(sight, i)) if due(world) else None
         if idea is not None:
             after[i] = replace(world, memory=world.memory.add(idea.key, memory))
             slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]

@@ -50,7 +50,7 @@ def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float
         torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
     )
     seen = coverage(coarse, poses, pose, aspect)
-    newest = shrink_depth(torch.stack([w.newest.depth for w in worlds]).cpu())
+    newest = shrink_depth(torch.stack([w.newest.depth for w in worlds])).cpu()
     newest_pose = torch.stack([w.newest.pose for w in worlds])
     already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
     # One of what was shown first: a place that was thought of must not hide it.
@@ -85,7 +85,7 @@ def gather(
     known = torch.stack([key.ground for key in filled]).float() / 255
     references = References(
         frames=frames_to_float(torch.stack([key.frame for key in filled])).unflatten(0, shape),
-        depth=torch.stack([key.depth.float() for key in filled]).unsqueeze(1).unflatten(0, shape),
+        depth=torch.stack([key.depth for key in filled]).float().unsqueeze(1).unflatten(0, shape),
         pose=torch.stack([key.pose for key in filled]).unflatten(0, shape),
         time=torch.tensor(ticks).view(shape),
         noise_level=torch.full(shape, trust),
