@@ -21,6 +21,7 @@ from worldsim.model import fused
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.footage import seed_footage
+from worldsim.sim.imagination import Imagination
 from worldsim.sim.network import Eager, draw, probe, wait_for
 from worldsim.sim.precision import Precision
 from worldsim.sim.seeds import Seeds
@@ -48,37 +49,45 @@ class Way:
     """Let cuDNN try out its kernels."""
 
 
-@dataclasses.dataclass(frozen=True)
 class Subject:
     """A world that is measured.
 
-    `make` gives a model of its own, with seeds and exemplars if it has any, on the device.
+    Args:
+        make: gives a model of its own on the device, with seeds and exemplars if it has any.
     """
 
-    name: str
-    device: torch.device
-    make: Callable[[], tuple[WorldModel, Seeds | None, Exemplars | None]]
+    def __init__(
+        self,
+        name: str,
+        device: torch.device,
+        make: Callable[[], tuple[WorldModel, Seeds | None, Exemplars | None]],
+    ) -> None:
+        self.name, self.device, self._make = name, device, make
+        self._kept: dict[str, tuple[WorldModel, Seeds | None]] = {}
+        self._imagination: Imagination | None = None
 
     @cached_property
     def gflop(self) -> float:
         """Operations of a frame."""
-        model, _, _ = self._made("float32")
+        model, _ = next(iter(self._kept.values())) if self._kept else self._made("bfloat16")
         with torch.device("meta"):
             return frame_gflop(WorldModel(model.config).eval().requires_grad_(False))
 
     @contextlib.contextmanager
     def simulator(self, way: Way) -> Iterator[tuple[Simulator, list[WorldState], list[str]]]:
         """A simulator, worlds that have begun, and what was said on stderr while it was used."""
-        model, seeds, exemplars = self._made(way.precision)
+        model, seeds = self._made(way.precision)
         said = io.StringIO()
         before = torch.backends.cudnn.benchmark
         torch.backends.cudnn.benchmark = way.cudnn_benchmark
         fused.ask(way.compile_warps)
-        torch._dynamo.reset()
+        if way.compile_inner or way.compile_warps or way.backend == "compiled":
+            torch._dynamo.reset()  # it compiles one function for a few sizes only
         try:
             with contextlib.redirect_stderr(said):
                 config = SimulatorConfig(precision=way.precision, backend=way.backend)
-                simulator = Simulator(model, config, None, exemplars)
+                simulator = Simulator(model, config)
+                simulator.imagination = self._imagination
                 if way.compile_inner:
                     _compile_inner(simulator)
                 yield simulator, _begin(simulator, seeds), (lines := [])
@@ -87,12 +96,14 @@ class Subject:
             fused.ask(False)
         lines += said.getvalue().splitlines()
 
-    def _made(self, precision: str) -> tuple[WorldModel, Seeds | None, Exemplars | None]:
-        kept: dict[str, Any] = self.__dict__.setdefault("_kept", {})
-        if precision not in kept:
-            kept[precision] = self.make()
-            lower_precision(kept[precision][0], getattr(torch, precision))
-        return kept[precision]  # type: ignore[no-any-return]
+    def _made(self, precision: str) -> tuple[WorldModel, Seeds | None]:
+        if precision not in self._kept:
+            model, seeds, exemplars = self._make()
+            lower_precision(model, getattr(torch, precision))
+            self._kept[precision] = model, seeds
+            if exemplars and self._imagination is None:  # takes seconds, and is the same for all
+                self._imagination = Imagination(exemplars, model.usable)
+        return self._kept[precision]
 
 
 def steps(simulator: Simulator, begun: list[WorldState], batch: int, seconds: float) -> list[float]:
