@@ -24,7 +24,7 @@ BARE = (
     "worldsim/__init__.py", "worldsim/actions.py", "worldsim/codec/", "worldsim/config.py", "worldsim/errors.py",
     "worldsim/registry.py", "worldsim/checkpoint.py", "worldsim/model/", "worldsim/sim/simulator",
     "worldsim/data/live", "worldsim/data/episode", "worldsim/evaluate/", "train/",
-    "agents/explorer", "agents/uniform", "envs/voxel_engine",
+    "worldsim/bench/gpu", "worldsim/bench/operations", "agents/explorer", "agents/uniform", "envs/voxel_engine",
 )  # fmt: skip
 """Files (by prefix) that need no more than torch, numpy, einops, numba, safetensors and tqdm."""
 

@@ -74,6 +74,17 @@ def test_half_precision_leaves_geometry_alone() -> None:
         assert all(torch.equal(a, b) for a, b in zip(seen(), exact))
 
 
+@pytest.mark.parametrize("size", [(96, 160), (48, 64), (352, 640), (36, 100)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_coarse_depth_is_that_of_the_middle_of_each_cell(size: tuple[int, int], dtype: torch.dtype) -> None:
+    depth = torch.rand(2, *size, generator=torch.Generator().manual_seed(0)).to(dtype)
+    rows, columns = ([int((k + 0.5) * n / cells) for k in range(cells)] for n, cells in zip(size, (12, 20)))
+    coarse = shrink_depth(depth)
+    assert torch.equal(coarse, depth[:, rows][:, :, columns].float()) and coarse.dtype == torch.float32
+    coarse.zero_()  # its own memory
+    assert depth.any()
+
+
 def test_turning_right_moves_the_picture_left() -> None:
     frames = torch.full((1, 3, H, W), -1.0)
     frames[:, :, :, 60] = 1.0

@@ -21,7 +21,7 @@ from worldsim.model.denoiser import Prediction
 from worldsim.model.tokenizer import float_to_frames
 from worldsim.model.world_model import WorldModel
 from worldsim.signals import SCALE
-from worldsim.sim.simulator import choose_precision
+from worldsim.sim.precision import choose_precision
 
 from .adversary import Adversary
 from .clips import ClipTensors

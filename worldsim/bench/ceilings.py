@@ -15,13 +15,24 @@ COPIED = 64 * 2**20
 
 def ceilings(device: str = "cpu", tries: int = 10) -> Row:
     """The best rate of float32 matrix products (`matrix_gflop_s`) and of copying (`copy_gb_s`, read and written)."""
+    return {"matrix_gflop_s": matrix_rate(device, tries), "copy_gb_s": copy_rate(device, tries)}
+
+
+def matrix_rate(device: str, tries: int = 10, *, side: int = SIDE, dtype: str = "float32") -> float:
+    """The best rate of products of square matrices, in GFLOP/s."""
     import torch
 
-    a, b = (torch.randn(SIDE, SIDE, device=device) for _ in range(2))
-    source = torch.zeros(COPIED // 4, device=device)
+    a, b = (torch.randn(side, side, device=device).to(getattr(torch, dtype)) for _ in range(2))
+    return 2 * side**3 / best(lambda: a @ b, device, tries) / 1e9
+
+
+def copy_rate(device: str, tries: int = 10, *, copied: int = COPIED) -> float:
+    """The best rate of copying `copied` bytes, read and written, in GB/s."""
+    import torch
+
+    source = torch.zeros(copied // 4, device=device)
     target = torch.empty_like(source)
-    product, copy = best(lambda: a @ b, device, tries), best(lambda: target.copy_(source), device, tries)
-    return {"matrix_gflop_s": 2 * SIDE**3 / product / 1e9, "copy_gb_s": 2 * COPIED / copy / 1e9}
+    return 2 * copied / best(lambda: target.copy_(source), device, tries) / 1e9
 
 
 def best(work: Callable[[], object], device: str, tries: int) -> float:

@@ -20,7 +20,7 @@ from worldsim.errors import UsageError, WorldSimError
 from worldsim.play.options import DREAM
 
 TIMEOUT_S = 1800
-BACKENDS = ("auto", "eager", "compiled", "onnx", "int8", "openvino")
+BACKENDS = ("auto", "eager", "compiled", "onnx", "int8", "openvino", "cudagraph")
 FIGURES = (
     "world", "width", "height", "ticks", "frames_per_second", "latency_median_ms", "latency_p95_ms", "latency_p99_ms",
     "seconds_to_first_frame",
@@ -46,7 +46,7 @@ class PlayBenchOptions:
     steps: tuple[int, ...] = ()
     """Sampler steps a frame of the learned world, one or several; default: what the world was made for."""
     backend: tuple[str, ...] = ("auto",)
-    """What runs the network, one or several of auto, eager, compiled, onnx, int8, openvino."""
+    """What runs the network, one or several of auto, eager, compiled, onnx, int8, openvino, cudagraph."""
     threads: int | None = None
     """Threads of the learned world; default: as the load allows."""
     device: str = "cpu"

@@ -116,10 +116,14 @@ def _axes(options: ScalingOptions) -> dict[str, list[tuple[float, Row]]]:
     }
 
 
-def _model(
-    device: str, width: int = 160, height: int = 96, channels: int = 96, references: int = 4, factor: int = 4,
-    batch: int = 1,
-) -> tuple[Any, int]:  # fmt: skip
+def _model(device: str, *, batch: int = 1, **sizes: int) -> tuple[Any, int]:
+    return random_model(device, **sizes), batch
+
+
+def random_model(
+    device: str, width: int = 160, height: int = 96, channels: int = 96, references: int = 4, factor: int = 4
+) -> Any:
+    """A `WorldModel` with random weights and nothing but what draws frames."""
     import torch
 
     from worldsim.model.denoiser import DenoiserConfig
@@ -132,7 +136,7 @@ def _model(
     )  # fmt: skip
     torch.manual_seed(0)
     with torch.device(device):
-        return WorldModel(WorldModelConfig(denoiser)).eval().requires_grad_(False), batch
+        return WorldModel(WorldModelConfig(denoiser)).eval().requires_grad_(False)
 
 
 def _facts(model: Any) -> Row:
@@ -147,9 +151,14 @@ def _facts(model: Any) -> Row:
 
 def _counted(width: int, height: int, channels: int, *, references: int, factor: int) -> Row:
     """Parameters and operations by shapes alone: nothing is allocated."""
+    model = random_model("meta", width, height, channels, references, factor)
+    return {**_facts(model), "gflop": frame_gflop(model)}
+
+
+def frame_gflop(model: Any) -> float:
+    """Operations of the network's products in a frame of one world, by a model without data ("meta")."""
     from worldsim.sim.network import Eager, draw, probe
 
-    model, _ = _model("meta", width, height, channels, references, factor)
     inputs, noise = probe(model)
     eager = Eager(model.denoiser)
-    return {**_facts(model), "gflop": count_flops(lambda: draw(eager, inputs, noise, 0.03)) / 1e9}
+    return count_flops(lambda: draw(eager, inputs, noise, 0.03)) / 1e9

@@ -108,17 +108,21 @@ def _clock(session: Any, window: Any, simulator: Any) -> Clock:
     clock = Clock(torch.cuda.synchronize if cuda else lambda: None)
     clock.around(session.autopilot, "act", "input")
     clock.around(window, "_draw", "draw")
-    if simulator is None:
-        return clock
+    if simulator is not None:
+        around_simulator(clock, simulator)
+    return clock
+
+
+def around_simulator(clock: Clock, simulator: Any) -> None:
+    """Time the stages of `Simulator.step`; what is left of it is nobody's."""
     for owner, name, stage in (
         (simulator, "_move", "motion"), (simulator, "_look", "references"),
         (simulator, "_work", "hands"), (simulator, "_dress", "overlay"),
-        (simulator.model, "inputs", "references"),
+        (simulator.eyes, "inputs", "references"),
         (simulator.network, "context", "context"), (simulator.network, "denoise", "denoise"),
         (simulator, "_noise", "denoise"), (simulator, "_advance", "decode"),
     ):  # fmt: skip
         clock.around(owner, name, stage)
-    return clock
 
 
 def _network_facts(simulator: Any) -> dict[str, Any]:

@@ -30,8 +30,8 @@ class EvaluateOptions:
     """Metrics to measure, such as horizon drift; all if none are named."""
     steps: int | None = None
     """Sampler steps a frame; default: what the world was made for."""
-    backend: Literal["eager", "compiled", "onnx", "int8", "openvino"] = "eager"
-    """What runs the network; other than eager it draws one dream at a time."""
+    backend: Literal["eager", "compiled", "onnx", "int8", "openvino", "cudagraph"] = "eager"
+    """What runs the network; on a CPU all but eager draws one dream at a time."""
     device: str = "cpu"
     """Torch device, such as cuda."""
     batch: int = 8

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from worldsim.evaluate.twin import Twin
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.signals import PLACE, SIGNALS
+from worldsim.sim.precision import choose_precision
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
 from worldsim.sim.world import World, lower_precision
@@ -57,8 +58,10 @@ class WorldDreamer:
     """
 
     def __init__(self, world: World, config: SimulatorConfig | None = None) -> None:
+        config = config or SimulatorConfig()
+        # Before a backend is made: what a graph has captured stays as it was.
+        lower_precision(world.model, choose_precision(config.precision, world.model.usable.device))
         self.simulator = Simulator(world.model, config, world.seeds, world.exemplars)
-        lower_precision(world.model, self.simulator.dtype)
         self.name = world.name
         self.size = (self.simulator.height, self.simulator.width)
         self._worlds: list[WorldState] = []
@@ -70,8 +73,7 @@ class WorldDreamer:
     def step(self, actions: NDArray[np.float32]) -> Drawn:
         """Dream one frame each; a world whose numbers went wrong keeps its last frame."""
         given = torch.from_numpy(np.asarray(actions, np.float32))
-        # Graphs serve one world at a time.
-        batch = len(given) if self.simulator.network.name == "eager" else 1
+        batch = len(given) if self.simulator.network.batched else 1
         self._worlds = [
             world
             for i in range(0, len(given), batch)

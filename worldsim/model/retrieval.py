@@ -21,7 +21,10 @@ _SAME_SURFACE = 0.7  # octaves of depth: cells are large
 
 
 def shrink_depth(depth: Tensor) -> Tensor:
-    """Depth `[..., H, W]` at the coarse grid `[..., 12, 20]`: what `coverage` needs of a frame."""
+    """Depth `[..., H, W]` at the coarse grid `[..., 12, 20]`, float32: what `coverage` needs of a frame."""
+    if depth.shape[-2] % GRID[0] == 0 and depth.shape[-1] % GRID[1] == 0:  # as a rule, and one operation
+        down, across = depth.shape[-2] // GRID[0], depth.shape[-1] // GRID[1]
+        return depth[..., down // 2 :: down, across // 2 :: across].to(torch.float32, copy=True)
     rows, columns = (
         ((torch.arange(cells, device=depth.device) + 0.5) * size / cells).long()
         for cells, size in zip(GRID, depth.shape[-2:])

@@ -27,7 +27,7 @@ class PlayOptions:
     """Sampler steps a frame of the learned world; default: what the world was made for."""
     device: str = "cpu"
     """Device of the learned world: cpu, cuda, cuda:1."""
-    backend: Literal["auto", "eager", "compiled", "onnx", "int8", "openvino"] = "auto"
+    backend: Literal["auto", "eager", "compiled", "onnx", "int8", "openvino", "cudagraph"] = "auto"
     """What runs the learned world's network; auto: the fastest of those installed, measured once (docs/speed.md)."""
     threads: int | None = None
     """Processor threads of the learned world; default: as many as are free, tried out while playing."""

@@ -18,6 +18,7 @@ from worldsim.model.grounding import SHRINK
 from worldsim.signals import told_by
 from worldsim.sim.footage import Footage, read_footage, seed_footage
 from worldsim.sim.network import BACKENDS
+from worldsim.sim.precision import choose_precision
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState, believed
@@ -140,8 +141,9 @@ def open_dream(
     settings = SimulatorConfig(precision=precision, backend=backend, imagine=imagine)
     if steps is not None:
         settings = replace(settings, steps=steps)
+    # Before a backend is made: what a graph has captured stays as it was.
+    lower_precision(loaded.model, choose_precision(precision, loaded.model.usable.device))
     simulator = Simulator(loaded.model, settings, loaded.seeds, loaded.exemplars)
-    lower_precision(loaded.model, simulator.dtype)
     return Dream(simulator, loaded.seeds, loaded.name, loaded.hash, prompt)
 
 

@@ -41,8 +41,8 @@ class DreamEnv(gymnasium.Env[NDArray[np.uint8], Any]):
         prompt: caption of the world to dream, see the game's captions; "" for none.
         device: torch device.
         precision: "auto", "float32" or "bfloat16".
-        backend: what runs the network: "eager", "compiled", "onnx", "int8", "openvino" or "auto", see docs/speed.md;
-            the same bytes come again with the same one only.
+        backend: what runs the network: "eager", "compiled", "onnx", "int8", "openvino", "cudagraph" or "auto", see
+            docs/speed.md; the same bytes come again with the same one only.
         imagine: begin from the world's exemplars where nothing is known, if it has any, see `worldsim.sim.imagination`.
         action_space: "dict" (MineRL's), "discrete" or "multi_discrete", see `worldsim.action_sets`.
         render_mode: None, "rgb_array", or "human" for a window at 20 frames/s.

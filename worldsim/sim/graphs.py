@@ -46,6 +46,12 @@ def flat_prediction(prediction: Prediction) -> list[Tensor]:
     return [p.latents, p.depth, p.spread, p.signals, f.inner, f.outer, f.cond]
 
 
+def to_prediction(tensors: list[Tensor]) -> Prediction:
+    """Undo `flat_prediction`."""
+    latents, depth, spread, signals, *features = tensors
+    return Prediction(latents, depth, spread, signals, Features(*features))
+
+
 class ContextGraph(torch.nn.Module):
     """`Denoiser.context` as a function from tensors to tensors, for compilers and exporters."""
 
@@ -75,7 +81,11 @@ class DenoiseGraph(torch.nn.Module):
 
 
 class Graphs:
-    """A network of two functions of tensors; frames of other batches run eagerly."""
+    """A network of two functions of tensors.
+
+    Args:
+        batched: whether they serve any batch; else all but one world at a time runs eagerly.
+    """
 
     name = "graphs"
 
@@ -84,12 +94,14 @@ class Graphs:
         context: Callable[[list[Tensor]], list[Tensor]],
         denoise: Callable[[list[Tensor]], list[Tensor]],
         eager: Network,
+        *,
+        batched: bool = False,
     ) -> None:
-        self._context, self._denoise, self._eager = context, denoise, eager
+        self._context, self._denoise, self._eager, self.batched = context, denoise, eager, batched
 
     def context(self, inputs: Inputs) -> Context:
         """See `Network`."""
-        if len(inputs.newest) != 1:
+        if len(inputs.newest) != 1 and not self.batched:
             return self._eager.context(inputs)
         return to_context(self._context([getattr(inputs, name) for name in INPUT_NAMES]), inputs)
 
@@ -97,7 +109,7 @@ class Graphs:
         self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float
     ) -> Prediction:
         """See `Network`."""
-        if len(x) != 1:
+        if len(x) != 1 and not self.batched:
             return self._eager.denoise(x, noise_level, step_size, context, calm)
         raw = to_raw(self._denoise([x, noise_level, step_size, *flat_context(context)]))
         return draw(raw, x, noise_level, context, calm)

@@ -26,8 +26,8 @@ from worldsim.model.grounding import SHRINK
 from worldsim.model.noise import frame_noise
 from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
-from worldsim.model.world_model import WorldModel
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.eyes import Eyes
 from worldsim.sim.placing import Places, Placing
 from worldsim.sim.sight import GIVEN, Chosen, Sight, revealed, row, see, swapped, united
 from worldsim.sim.state import KeyFrame, WorldState
@@ -83,13 +83,13 @@ class Imagination:
         self.coarse = torch.cat([*sketches, *(s.flip(-1) for s in sketches)])
 
     def idea(self, world: WorldState, pose: Tensor, sight: Sight) -> Idea | None:
-        """What may lie in the view of one world from `pose` `[5]`, or None: as a rule there is no need, or no time.
+        """What may lie in the view of one world, which is `due`, from `pose` `[5]`; None if there is no need of it.
 
         Args:
             sight: a batch of one.
         """
-        idle = world.tick - max((k.tick for k in world.memory.frames if k.imagined), default=-LONG_REST)
-        if world.tick % _EVERY or idle < REST or float((sight.ground < GIVEN).float().mean()) < UNKNOWN:
+        idle = _idle(world)
+        if float((sight.ground < GIVEN).float().mean()) < UNKNOWN:
             return None
         known, view, unknown = self._known(sight)
         worn, invented = self._worn(world, pose, sight, view)
@@ -217,8 +217,18 @@ def _daylight(daytime: Tensor) -> Tensor:
     return ((height + 0.18) / 0.42).clamp(0, 1)
 
 
+def due(world: WorldState) -> bool:
+    """Whether it is time to look for a need of an idea."""
+    return world.tick % _EVERY == 0 and _idle(world) >= REST
+
+
+def _idle(world: WorldState) -> int:
+    """Ticks since the last idea."""
+    return world.tick - max((k.tick for k in world.memory.frames if k.imagined), default=-LONG_REST)
+
+
 def imagine(
-    imagination: Imagination, model: WorldModel, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
+    imagination: Imagination, eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
     sight: Sight, *, trust: float, memory: int,
 ) -> tuple[list[WorldState], Sight]:  # fmt: skip
     """The worlds with what is thought of where they know nothing, each by itself, and what is seen then.
@@ -229,11 +239,11 @@ def imagine(
     """
     after, again = list(worlds), {}
     for i, world in enumerate(worlds):
-        idea = imagination.idea(world, pose[i], row(sight, i))
+        idea = imagination.idea(world, pose[i], row(sight, i)) if due(world) else None
         if idea is not None:
             after[i] = replace(world, memory=world.memory.add(idea.key, memory))
             slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
-            seen = see(model, [after[i]], slots, pose[i : i + 1], trust)
+            seen = see(eyes, [after[i]], slots, pose[i : i + 1], trust)
             again[i] = revealed(seen, idea.worn)
     sight = swapped(sight, again)
     return after, replace(sight, view=united(sight))

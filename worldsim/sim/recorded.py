@@ -39,6 +39,7 @@ class Recorder:
     """A network that remembers what passes through it."""
 
     name = "recorder"
+    batched = True
 
     def __init__(self, network: Network) -> None:
         self._network = network

@@ -12,11 +12,10 @@ from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth
 from worldsim.model.fill import gaps, window_sum
-from worldsim.model.grounding import grounding
-from worldsim.model.references import References, View, look
+from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.tokenizer import frames_to_float
-from worldsim.model.world_model import WorldModel
+from worldsim.sim.eyes import Eyes
 from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
@@ -51,7 +50,7 @@ def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float
         torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
     )
     seen = coverage(coarse, poses, pose, aspect)
-    newest = shrink_depth(torch.stack([w.newest.depth for w in worlds]).cpu())
+    newest = shrink_depth(torch.stack([w.newest.depth for w in worlds])).cpu()
     newest_pose = torch.stack([w.newest.pose for w in worlds])
     already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
     # One of what was shown first: a place that was thought of must not hide it.
@@ -86,7 +85,7 @@ def gather(
     known = torch.stack([key.ground for key in filled]).float() / 255
     references = References(
         frames=frames_to_float(torch.stack([key.frame for key in filled])).unflatten(0, shape),
-        depth=torch.stack([key.depth.float() for key in filled]).unsqueeze(1).unflatten(0, shape),
+        depth=torch.stack([key.depth for key in filled]).float().unsqueeze(1).unflatten(0, shape),
         pose=torch.stack([key.pose for key in filled]).unflatten(0, shape),
         time=torch.tensor(ticks).view(shape),
         noise_level=torch.full(shape, trust),
@@ -95,19 +94,12 @@ def gather(
     return references, known.unflatten(0, shape).unsqueeze(2)
 
 
-def see(model: WorldModel, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, trust: float) -> Sight:
+def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, trust: float) -> Sight:
     """Bring the chosen frames into the view from `pose` `[B, 5]`."""
-    device = model.usable.device
-    references, known = gather(worlds, chosen, trust, device)
-    pose = pose.to(device)
-    return Sight(
-        references=references,
-        imagined=torch.tensor([[key is not None and key.imagined for key in row] for row in chosen]).to(
-            device
-        ),
-        view=look(references, pose, model.usable, model.config.denoiser.compensation, solid=True),
-        ground=grounding(references, known, pose, model.usable, solid=True),
-    )
+    references, known = gather(worlds, chosen, trust, eyes.device)
+    imagined = torch.tensor([[key is not None and key.imagined for key in row] for row in chosen])
+    view, ground = eyes.see(references, known, pose.to(eyes.device))
+    return Sight(references, imagined.to(eyes.device), view, ground)
 
 
 def row(sight: Sight, i: int) -> Sight:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,10 +32,12 @@ from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.eyes import Eyes
 from worldsim.sim.familiarity import Familiarity
 from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
 from worldsim.sim.imagination import Imagination, imagine
-from worldsim.sim.network import Backend, Eager, Network, open_network
+from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_network
+from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import LOOSE, Sight, choose, gather, row, see, swapped
@@ -48,8 +50,6 @@ UNRELATED = 56.0
 
 Dreams of the first world had 48 to 67, by horizon; two frames that have nothing to do with each other differ by 68.
 """
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,14 @@ class Simulator:
         self.familiarity = Familiarity(exemplars) if exemplars and len(exemplars) > 1 else None
         if self.model.hands is not None and self.device.type == "cpu":
             warm_up()
+        self.eyes: Eyes = Eyes(self.model)
         self.network: Network = Eager(self.model.denoiser)
         self.network = open_network(
             self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype,
             record=None if seeds is None else partial(record, self, seeds),
         )  # fmt: skip
+        if self.network.name == "cudagraph":
+            self.eyes = open_eyes(self.model, self.dtype)
 
     @torch.inference_mode()
     def begin(
@@ -212,11 +215,11 @@ class Simulator:
     def _look(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[Sequence[WorldState], Sight]:
         """What is seen from `pose` `[B, 5]`, and the worlds with what was thought of on the way."""
         chosen = choose(worlds, pose, self.slots, self.width / self.height)
-        sight = see(self.model, worlds, chosen, pose, self.config.trust)
+        sight = see(self.eyes, worlds, chosen, pose, self.config.trust)
         if self.imagination is None:
             return worlds, sight
         return imagine(
-            self.imagination, self.model, worlds, chosen, pose, sight,
+            self.imagination, self.eyes, worlds, chosen, pose, sight,
             trust=self.config.trust, memory=self.config.memory,
         )  # fmt: skip
 
@@ -271,10 +274,9 @@ class Simulator:
         last: list[Prediction] = []
         with self._autocast():
             context = self.network.context(
-                self.model.inputs(
-                    sight.references, pose.to(device), step.to(device), actions.to(device),
-                    self._captions(worlds), view=sight.view,
-                    temperature=torch.where(sight.ground < LOOSE, self.config.decisive, 1.0),
+                self.eyes.inputs(
+                    sight.view, sight.references, pose.to(device), step.to(device), actions.to(device),
+                    self._captions(worlds), torch.where(sight.ground < LOOSE, self.config.decisive, 1.0),
                 )
             )  # fmt: skip
 
@@ -309,13 +311,16 @@ class Simulator:
         longest = max(len(row) for row in rows)
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
         padded = [row + row[:1] * (longest - len(row)) for row in rows]
-        frames = Remembered(
-            depth=torch.stack([torch.stack([key.depth for key in row]) for row in padded]),
-            pose=torch.stack([torch.stack([key.pose for key in row]) for row in padded]).to(self.device),
-            valid=valid.to(self.device),
-        )
         eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
-        return sense(frames, eye, yaw, self.model.usable)
+        with autocast(
+            self.device, torch.float32
+        ):  # it is geometry, and torch.stack takes no float16 under bfloat16
+            frames = Remembered(
+                depth=torch.stack([torch.stack([key.depth for key in row]) for row in padded]),
+                pose=torch.stack([torch.stack([key.pose for key in row]) for row in padded]).to(self.device),
+                valid=valid.to(self.device),
+            )
+            return sense(frames, eye, yaw, self.model.usable)
 
     def _advance(
         self,
@@ -441,7 +446,7 @@ class Simulator:
         return torch.stack([w.caption for w in worlds]).to(self.device)
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+        return autocast(self.device, self.dtype)
 
 
 def _doubt(spread: Tensor, ground: Tensor, strange: Sequence[float]) -> list[float]:
@@ -462,11 +467,3 @@ def settle(step: Tensor, actions: Tensor) -> Tensor:
     least = torch.where(pressed, 0.008, 0.03).repeat(1, 3)
     least[:, 1] = 0.03
     return torch.where(step.abs() < least, 0.0, step)
-
-
-def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type that matrix products use: bfloat16 on a GPU and on processors with AMX, unless told otherwise."""
-    if precision != "auto":
-        return torch.bfloat16 if precision == "bfloat16" else torch.float32
-    fast = device.type == "cuda" or bool(torch.cpu._is_amx_tile_supported())
-    return torch.bfloat16 if fast else torch.float32
