@@ -18,6 +18,7 @@ WIDEST = 8.0
 """Pixels beyond which four neighbours tell little of what lies between them."""
 BEHIND = 0.05
 """Blocks before the eye from which on a point counts as behind it."""
+_TRIANGLES = [[0, 1, 2], [3, 2, 1]]
 _SPAN = int(WIDEST) + 1  # pixels that a face may cover in a row
 
 
@@ -45,10 +46,10 @@ def fill_faces_torch(
     shown &= (size > APART) & (size <= WIDEST)
     filled = torch.where(z_buffer > 0, z_buffer, torch.inf).flatten(1)
     # Every face asks about as many pixels, whether it is drawn or not: nothing has to be counted on the way.
+    corners = torch.stack([u, v, z], 1)[:, :, _TRIANGLES].double()
+    left, top = u.amin(1).ceil().long(), v.amin(1).ceil().long()
     for row in range(_SPAN):
-        for corners in ([0, 1, 2], [3, 2, 1]):
-            triangle = (u[:, corners], v[:, corners], z[:, corners])
-            filled = _draw(filled, shown, triangle, u.amin(1), v.amin(1) + row, height, width)
+        filled = _draw(filled, shown, corners, left, top + row, height, width)
     return torch.where(filled.isfinite(), filled, 0.0).view(z_buffer.shape)
 
 
@@ -58,26 +59,24 @@ def _corners(x: Tensor) -> Tensor:
 
 
 def _draw(
-    filled: Tensor, shown: Tensor, triangle: tuple[Tensor, Tensor, Tensor], left: Tensor, top: Tensor,
-    height: int, width: int,
-) -> Tensor:  # fmt: skip
-    """Draw a row of pixels of each triangle that is `shown` `[N, h, w]` into z-buffers `[N, P]`.
+    filled: Tensor, shown: Tensor, corners: Tensor, left: Tensor, top: Tensor, height: int, width: int
+) -> Tensor:
+    """Draw a row of pixels of each face that is `shown` `[N, h, w]` into z-buffers `[N, P]`.
 
     Args:
-        triangle: columns, rows and z of the corners, `[N, 3, h, w]` each.
+        corners: `[N, 3, 2, 3, h, w]` column, row and z of each triangle's corners.
         left, top: `[N, h, w]` where the row begins.
     """
-    u, v, z = (x.double()[..., None] for x in triangle)
-    x = left.ceil().long()[..., None] + torch.arange(_SPAN, device=z.device)
-    y = top.ceil().long()[..., None]
-    (u0, u1, u2), (v0, v1, v2), (z0, z1, z2) = u.unbind(1), v.unbind(1), z.unbind(1)
+    u, v, z = corners[..., None].unbind(1)  # [N, 2, 3, h, w, 1]
+    x = (left[..., None] + torch.arange(_SPAN, device=z.device))[:, None]
+    y = top[:, None, ..., None]
+    (u0, u1, u2), (v0, v1, v2), (z0, z1, z2) = u.unbind(2), v.unbind(2), z.unbind(2)
     area = (u1 - u0) * (v2 - v0) - (u2 - u0) * (v1 - v0)
     a = (u1 - x) * (v2 - y) - (u2 - x) * (v1 - y)
     b = (u2 - x) * (v0 - y) - (u0 - x) * (v2 - y)
     c = area - a - b
-    inside = shown[..., None] & (area > 0) & (a >= 0) & (b >= 0) & (c >= 0)
+    inside = shown[:, None, ..., None] & (area > 0) & (a >= 0) & (b >= 0) & (c >= 0)
     inside = inside & (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    depth = area / (a / z0 + b / z1 + c / z2)
-    index = torch.where(inside, y * width + x, 0).flatten(1)
-    depth = torch.where(inside, depth, torch.inf).to(filled.dtype).flatten(1)
-    return filled.scatter_reduce(1, index, depth, "amin")
+    depth = torch.where(inside, area / (a / z0 + b / z1 + c / z2), torch.inf).to(filled.dtype)
+    index = torch.where(inside, y * width + x, 0)
+    return filled.scatter_reduce(1, index.flatten(1), depth.flatten(1), "amin")

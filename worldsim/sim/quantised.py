@@ -32,7 +32,7 @@ DEPTH = 0.01
 QUANTISED = ["Conv", "Gemm"]
 """Operators in 8 bits. Keeping the outermost convolutions or the context in float32 changes no picture by more."""
 NARROW = not torch.cpu._is_vnni_supported()
-"""Weights in 7 bits: without VNNI, x86 adds pairs of products in 16 bits, which overflow (ONNX Runtime's "reduce_range")."""
+"""Weights in 7 bits: without VNNI, x86 adds pairs of products in 16 bits, which overflow (`reduce_range`)."""
 MADE_FROM, CHECKED_ON = 24, 8
 """Frames of each of two moments that ranges are taken from, and frames of another that the result is held against."""
 
