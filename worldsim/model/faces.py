@@ -20,6 +20,7 @@ BEHIND = 0.05
 """Blocks before the eye from which on a point counts as behind it."""
 _TRIANGLES = [[0, 1, 2], [3, 2, 1]]
 _SPAN = int(WIDEST) + 1  # pixels that a face may cover in a row
+_AT_ONCE = 128  # references: 160x96 pixels of each take some 30 MB on the way
 
 
 def fill_faces_torch(
@@ -33,6 +34,13 @@ def fill_faces_torch(
         place: `[N, 2, H, W]` column and row of them in the view.
         usable: `[H, W]` bool, False over the HUD.
     """
+    parts = zip(
+        z_buffer.split(_AT_ONCE), depth.split(_AT_ONCE), points.split(_AT_ONCE), place.split(_AT_ONCE)
+    )
+    return torch.cat([_fill(*part, usable) for part in parts])
+
+
+def _fill(z_buffer: Tensor, depth: Tensor, points: Tensor, place: Tensor, usable: Tensor) -> Tensor:
     height, width = depth.shape[1:]
     d, z, u, v = (_corners(x) for x in (depth, points, place[:, 0], place[:, 1]))
     shown = (
