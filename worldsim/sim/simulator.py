@@ -312,9 +312,8 @@ class Simulator:
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
         padded = [row + row[:1] * (longest - len(row)) for row in rows]
         eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
-        with autocast(
-            self.device, torch.float32
-        ):  # it is geometry, and torch.stack takes no float16 under bfloat16
+        # It is geometry, and torch.stack takes no float16 under bfloat16.
+        with autocast(self.device, torch.float32):
             frames = Remembered(
                 depth=torch.stack([torch.stack([key.depth for key in row]) for row in padded]),
                 pose=torch.stack([torch.stack([key.pose for key in row]) for row in padded]).to(self.device),
