@@ -8,29 +8,21 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from worldsim.model._project_kernel import project
 from worldsim.model.faces import APART, BEHIND, FLAT, WIDEST
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def fill_faces(depth: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, z_buffer: Any) -> None:
-    """See `faces.fill_faces_torch`; one reference, in place."""
+def fill_faces(depth: Any, usable: Any, us: Any, vs: Any, zs: Any, z_buffer: Any) -> None:
+    """See `faces.fill_faces_torch`; one reference, in place, its points at columns `us`, rows `vs` and depths `zs`."""
     height, width = depth.shape
-    rays = np.empty(width, np.float32)
-    for i in range(width):
-        rays[i] = ((i + 0.5) / width * 2 - 1) * tan_x
-    us, vs, zs = np.empty((2, width)), np.empty((2, width)), np.empty((2, width), np.float32)
-    for j in range(height):
-        a, b = (j + 1) % 2, j % 2  # the row above, and this one
-        ray_y = np.float32(((j + 0.5) / height * 2 - 1) * tan_y)
-        project(depth[j], r, t, rays, ray_y, height, tan_x, tan_y, us[b], vs[b], zs[b])
+    for j in range(1, height):
         for i in range(width - 1):
-            if j == 0 or not _whole(depth, usable, j, i) or not _apart(us, vs, zs, i, height, width):
+            if not _whole(depth, usable, j, i) or not _apart(us, vs, zs, j, i):
                 continue
-            _triangle(us[a, i], vs[a, i], zs[a, i], us[a, i + 1], vs[a, i + 1], zs[a, i + 1],
-                      us[b, i], vs[b, i], zs[b, i], z_buffer)  # fmt: skip
-            _triangle(us[b, i + 1], vs[b, i + 1], zs[b, i + 1], us[b, i], vs[b, i], zs[b, i],
-                      us[a, i + 1], vs[a, i + 1], zs[a, i + 1], z_buffer)  # fmt: skip
+            _triangle(us[j - 1, i], vs[j - 1, i], zs[j - 1, i], us[j - 1, i + 1], vs[j - 1, i + 1], zs[j - 1, i + 1],
+                      us[j, i], vs[j, i], zs[j, i], z_buffer)  # fmt: skip
+            _triangle(us[j, i + 1], vs[j, i + 1], zs[j, i + 1], us[j, i], vs[j, i], zs[j, i],
+                      us[j - 1, i + 1], vs[j - 1, i + 1], zs[j - 1, i + 1], z_buffer)  # fmt: skip
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -43,14 +35,15 @@ def _whole(depth: Any, usable: Any, j: int, i: int) -> bool:
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _apart(us: Any, vs: Any, zs: Any, i: int, height: int, width: int) -> bool:
+def _apart(us: Any, vs: Any, zs: Any, j: int, i: int) -> bool:
     """Whether they lie so far apart in the view that there are holes between them, and in the picture."""
-    if min(min(zs[0, i], zs[0, i + 1]), min(zs[1, i], zs[1, i + 1])) <= BEHIND:
+    if min(min(zs[j - 1, i], zs[j - 1, i + 1]), min(zs[j, i], zs[j, i + 1])) <= BEHIND:
         return False
-    left = min(min(us[0, i], us[0, i + 1]), min(us[1, i], us[1, i + 1]))
-    right = max(max(us[0, i], us[0, i + 1]), max(us[1, i], us[1, i + 1]))
-    top = min(min(vs[0, i], vs[0, i + 1]), min(vs[1, i], vs[1, i + 1]))
-    bottom = max(max(vs[0, i], vs[0, i + 1]), max(vs[1, i], vs[1, i + 1]))
+    height, width = us.shape
+    left = min(min(us[j - 1, i], us[j - 1, i + 1]), min(us[j, i], us[j, i + 1]))
+    right = max(max(us[j - 1, i], us[j - 1, i + 1]), max(us[j, i], us[j, i + 1]))
+    top = min(min(vs[j - 1, i], vs[j - 1, i + 1]), min(vs[j, i], vs[j, i + 1]))
+    bottom = max(max(vs[j - 1, i], vs[j - 1, i + 1]), max(vs[j, i], vs[j, i + 1]))
     inside = right >= 0 and bottom >= 0 and left <= width - 1 and top <= height - 1
     return inside and APART < max(right - left, bottom - top) <= WIDEST
 

@@ -9,8 +9,8 @@ import numba as nb
 import numpy as np
 
 from worldsim.model._faces_kernel import fill_faces
-from worldsim.model._project_kernel import project
 from worldsim.model.camera import TIGHT
+from worldsim.model.faces import BEHIND
 
 
 @nb.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
@@ -23,11 +23,12 @@ def reproject(
     clear = _clear(usable)
     for i in nb.prange(n):
         tight, loose = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-        _splat(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, tight, loose)
+        us, vs, zs = _land(depth[i, 0], rotation[i], translation[i], tan_x, tan_y)
+        _splat(depth[i, 0], usable, us, vs, zs, tight, loose)
         _close_cracks(tight, loose)
         _close_cracks(tight, loose)  # where two cracks cross
         if solid:
-            fill_faces(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, tight)
+            fill_faces(depth[i, 0], usable, us, vs, zs, tight)
         _lookup(
             frames[i],
             rotation[i],
@@ -44,21 +45,32 @@ def reproject(
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _splat(
-    depth: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, tight: Any, loose: Any
-) -> None:
-    """Fill two z-buffers: `tight` where a point lands within `TIGHT` pixels, `loose` within one pixel."""
+def _land(depth: Any, r: Any, t: Any, tan_x: float, tan_y: float) -> Any:
+    """Where the points of a reference lie in the view `[H, W]`: columns, rows, depths."""
     height, width = depth.shape
     rays = np.empty(width, np.float32)
     for i in range(width):
         rays[i] = ((i + 0.5) / width * 2 - 1) * tan_x
-    us, vs, zs = np.empty(width), np.empty(width), np.empty(width, np.float32)
+    us, vs, zs = np.empty(depth.shape), np.empty(depth.shape), np.empty(depth.shape, np.float32)
     for j in range(height):
         ray_y = np.float32(((j + 0.5) / height * 2 - 1) * tan_y)
-        project(depth[j], r, t, rays, ray_y, height, tan_x, tan_y, us, vs, zs)
+        _project(depth[j], r, t, rays, ray_y, height, tan_x, tan_y, us[j], vs[j], zs[j])
+    return us, vs, zs
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _splat(depth: Any, usable: Any, us: Any, vs: Any, zs: Any, tight: Any, loose: Any) -> None:
+    """Fill two z-buffers: `tight` where a point lands within `TIGHT` pixels, `loose` within one pixel."""
+    height, width = depth.shape
+    for j in range(height):
         for i in range(width):
-            z, u, v = zs[i], us[i], vs[i]
-            if not usable[j, i] or depth[j, i] <= 0 or z <= 0.05 or not (-1 < u < width and -1 < v < height):
+            z, u, v = zs[j, i], us[j, i], vs[j, i]
+            if (
+                not usable[j, i]
+                or depth[j, i] <= 0
+                or z <= BEHIND
+                or not (-1 < u < width and -1 < v < height)
+            ):
                 continue
             u0, v0 = math.floor(u), math.floor(v)
             for row in range(max(v0, 0), min(v0 + 2, height)):
@@ -71,7 +83,30 @@ def _splat(
                         tight[row, column] = z
 
 
-# The loop over a row has no branch, see `_project_kernel`.
+# The two loops over a row below have no branch, and division by zero gives infinity instead of raising: so
+# the compiler makes vector instructions of them.
+@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _project(
+    depth: Any, r: Any, t: Any, rays: Any, ray_y: float, height: int, tan_x: float, tan_y: float,
+    us: Any, vs: Any, zs: Any,
+) -> None:  # fmt: skip
+    """Where the points of a row lie in the view: column `us`, row `vs`, depth `zs`."""
+    width = len(rays)
+    r00, r01, r02, t0 = r[0, 0], r[0, 1], r[0, 2], t[0]
+    r10, r11, r12, t1 = r[1, 0], r[1, 1], r[1, 2], t[1]
+    r20, r21, r22, t2 = r[2, 0], r[2, 1], r[2, 2], t[2]
+    scale_u, scale_v = width / (2 * tan_x), height / (2 * tan_y)
+    middle_u, middle_v = width / 2 - 0.5, height / 2 - 0.5
+    for i in range(width):
+        d = depth[i]
+        x, y = rays[i] * d, ray_y * d
+        z = r20 * x + r21 * y + r22 * d + t2
+        near = 1.0 / z
+        us[i] = (r00 * x + r01 * y + r02 * d + t0) * near * scale_u + middle_u
+        vs[i] = (r10 * x + r11 * y + r12 * d + t1) * near * scale_v + middle_v
+        zs[i] = z
+
+
 @nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _sources(
     z_buffer: Any, r: Any, t: Any, ray_y: float, height: int, tan_x: float, tan_y: float, us: Any, vs: Any

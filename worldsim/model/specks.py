@@ -38,6 +38,6 @@ def without_specks_torch(depth: Tensor, free: Tensor) -> Tensor:
     height, width = depth.shape[-2:]
     edges = F.pad(depth, (WINDOW // 2,) * 4, mode="replicate")
     around = F.unfold(edges, WINDOW).view(len(depth), WINDOW**2, height, width)
-    middle = around.median(1, keepdim=True).values
-    off = (encode_depth(depth) - encode_depth(middle)).abs() > OFF
-    return torch.where(off & free, decode_depth(encode_depth(middle)), depth)
+    middle = encode_depth(around.median(1, keepdim=True).values)
+    off = (encode_depth(depth) - middle).abs() > OFF
+    return torch.where(off & free, decode_depth(middle), depth)

@@ -51,7 +51,7 @@ def warp(
         rotation, translation: `[N, 3, 3]`, `[N, 3]` from `camera.relative_pose`.
         usable: `[H, W]` bool, False where the picture does not move with the camera (HUD).
         solid: leave no holes in surfaces that are seen from nearer than they were, see `faces`. Worlds are
-            played so; for learning it is left out, since clips seldom show that and a GPU has to wait for it.
+            played so; for learning it is left out, since clips seldom show that and a GPU takes as long again for it.
     """
     if frames.device.type == "cpu":
         return _warp_compiled(frames, depth, rotation, translation, usable, solid)
