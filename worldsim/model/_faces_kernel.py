@@ -1,4 +1,7 @@
-"""The compiled twin of `faces.py`: what lies between pixels that have come apart, drawn as triangles."""
+"""The compiled twin of `faces.py`: what lies between pixels that have come apart, drawn as triangles.
+
+Numba keeps compiled code by this file's date and `_warp_kernel.py`'s alone: touch both when constants of `faces.py` change.
+"""
 
 from __future__ import annotations
 
