@@ -1,6 +1,7 @@
 """The compiled twin of `faces.py`: what lies between pixels that have come apart, drawn as triangles.
 
-Numba keeps compiled code by this file's date and `_warp_kernel.py`'s alone: touch both when constants of `faces.py` change.
+Numba keeps compiled code by the date of this file and of `_warp_kernel.py`: touch both when constants of
+`faces.py` change.
 """
 
 from __future__ import annotations
