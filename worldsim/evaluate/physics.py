@@ -24,17 +24,22 @@ from worldsim.evaluate.twin import explored
 if TYPE_CHECKING:
     from worldsim.evaluate.probes import Probes
 
+Steps = NDArray[np.float32]
+
 TITLE = "Walls and gravity"
 TEXT = (
     "A violation is a tick in which the game's player is held by a wall and the dream's goes on all the same; a ghost "
-    "wall is the reverse. Falls are steps off ledges: how far and when the dream comes down. All is read by the motion "
-    "probe, whose own false alarms on the game stand beside."
+    "wall is the reverse. Where the two have parted ways each has walls of its own, so that both are counted by "
+    "themselves (near) while the eyes are together and the probe reads the game right. Falls are steps off ledges: "
+    "how far and when the dream comes down. All is read by the motion probe; its false alarms on the game are beside."
 )
 _APPROACH, _FALL = 45, 60  # ticks that may be walked to a wall or a ledge
 _HIGHEST = 6.0  # blocks: deeper falls hurt and last longer than an episode
 _HELD, _WALKS = 0.005, 0.12  # blocks ahead in a tick: held by a wall, walking
 _SINKS, _HOVERS = -0.2, 0.05  # blocks up in a tick: falling, standing in the air
 _HOVER_TICKS = 3
+_NEAR = 0.5  # blocks between the eyes
+_TOGETHER = f"with both eyes within {_NEAR} blocks of each other, and the game read right"
 _NOISE = 0.04  # blocks ahead: the least that counts as going through a wall, whatever the probe's noise
 
 
@@ -116,6 +121,8 @@ class Reading:
     """`[n]` whether the eye neither moved nor turned."""
     calm: NDArray[np.bool_]
     """`[n]` whether it turned little enough for the probe to see a step."""
+    together: NDArray[np.bool_]
+    """`[n]` whether the dream's eye stood about where the game's did before the tick: else each has its own walls."""
 
     @classmethod
     def of(cls, r: Rollout, probes: Probes) -> Reading:
@@ -125,7 +132,7 @@ class Reading:
         true, turn = steps_of(r.twin.pose)[context - 1 :], np.abs(turns_of(r.twin.pose)[context - 1 :]).max(1)
         contact = np.asarray(r.twin.columns["contact"][context:], bool)
         still = (np.abs(true).max(1) < _HELD) & (turn == 0)
-        return cls(r, true, dream, game, contact, still, turn < 6.0)
+        return cls(r, true, dream, game, contact, still, turn < 6.0, _together(r))
 
     @property
     def held(self) -> NDArray[np.bool_]:
@@ -167,6 +174,7 @@ def _walls(read: Sequence[Reading], rest: float, limit: float) -> list[Figure]:
     )
     ghosts, false = ([float((x[r.walks, 2] < 0.3 * r.true[r.walks, 2]).sum()) for x, r in _pairs(read, name)]
                      for name in _WHO)  # fmt: skip
+    held_near, passed_near, walks_near, ghosts_near = _near(read, rest, limit)
     unit, note = "per 1,000", f"ticks held by a wall: {sum(held):.0f}; above {limit:.2f} blocks ahead"
     return [
         pooled("violations", _rate, passed, held, unit=unit, better="lower", reach="below 30", note=note),
@@ -174,7 +182,39 @@ def _walls(read: Sequence[Reading], rest: float, limit: float) -> list[Figure]:
         pooled("ghost_walls", _rate, ghosts, walks, unit=unit, better="lower", reach="below 30",
                note=f"ticks walked: {sum(walks):.0f}; less than 0.3 of the true step"),
         pooled("ghost_walls_game", _rate, false, walks, unit=unit, note="anchor: false alarms on the game's frames"),
+        pooled("violations_near", _rate, passed_near, held_near, unit=unit, better="lower",
+               note=f"of {sum(held_near):.0f} ticks {_TOGETHER}"),
+        pooled("ghost_walls_near", _rate, ghosts_near, walks_near, unit=unit, better="lower",
+               note=f"of {sum(walks_near):.0f} ticks {_TOGETHER}"),
     ]  # fmt: skip
+
+
+def _near(read: Sequence[Reading], rest: float, limit: float) -> Iterator[list[float]]:
+    """Ticks held and passed, walked and stood still, by episode: those together in which the game is read right."""
+
+    def passes(step: Steps) -> NDArray[np.bool_]:
+        return np.asarray(step[:, 2] - rest > limit)
+
+    def stands(step: Steps, r: Reading) -> NDArray[np.bool_]:
+        return np.asarray(step[:, 2] < 0.3 * r.true[:, 2])
+
+    held = [r.together & r.held & ~passes(r.game) for r in read]
+    walks = [r.together & r.walks & ~stands(r.game, r) for r in read]
+    yield [float(ticks.sum()) for ticks in held]
+    yield [float((ticks & passes(r.dream)).sum()) for ticks, r in zip(held, read)]
+    yield [float(ticks.sum()) for ticks in walks]
+    yield [float((ticks & stands(r.dream, r)).sum()) for ticks, r in zip(walks, read)]
+
+
+def _together(r: Rollout) -> NDArray[np.bool_]:
+    """Bool `[n]`, see `Reading.together`; of dreams that don't tell where they are only the first tick is known."""
+    context = r.twin.scenario.context
+    n = len(r.frames)
+    together = np.arange(n) == 0
+    if r.pose is not None:
+        off = np.linalg.norm(r.pose[:-1, :3] - r.twin.pose[context : context + n - 1, :3], axis=1)
+        together[1:] = off < _NEAR
+    return together
 
 
 _WHO = ("dream", "game")
