@@ -90,7 +90,9 @@ def test_fakes_physics() -> None:
     assert value("physics", "oracle", "landing_error") == 0.0
     assert value("physics", "oracle", "fall_depth") == pytest.approx(1.0)
     assert value("physics", "frozen", "ghost_walls") > 700
-    assert value("physics", "oracle", "violations_near") == value("physics", "oracle", "ghost_walls_near") == 0.0
+    assert (
+        value("physics", "oracle", "violations_near") == value("physics", "oracle", "ghost_walls_near") == 0.0
+    )
     assert value("physics", "frozen", "ghost_walls_near") == 1000.0
     assert abs(value("physics", "frozen", "fall_depth")) < 0.4
 

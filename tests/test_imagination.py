@@ -24,6 +24,7 @@ from worldsim.sim.exemplars import (
     load_exemplars,
     unplaced,
 )
+from worldsim.sim.foresight import AHEAD, foreseen
 from worldsim.sim.imagination import REST
 from worldsim.sim.sight import Sight, revealed, united
 from worldsim.sim.sight import choose as choose_frames
@@ -79,6 +80,25 @@ def test_a_turn_to_the_unknown_is_answered_by_the_place_that_goes_on_best() -> N
     assert colour(key) == list(GREYER) and not key.ground.any(), "a guess, and told as one"
     assert 0 < float(key.pose[3]) <= 115 and world.invented > 0.2
     assert torch.equal(key.pose[:3], world.pose[:3]), "seen from where the player stands"
+
+
+def test_a_place_is_thought_of_before_a_slow_turn_comes_to_it() -> None:
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREY, RED))
+    (world,) = turned(simulator, [begin(simulator)], 4.0, ticks=2)
+    (idea,) = imagined(world)
+    assert colour(idea) == list(GREY)
+    (later,) = turned(simulator, [world], 4.0, ticks=2)
+    assert imagined(later) == [idea]  # it is there now, and waits
+
+
+def test_nobody_foresees_more_than_a_step_aside_or_while_at_rest() -> None:
+    here = torch.tensor([0.0, 1.62, 0.0, 178.0, 80.0])
+    assert foreseen(here, here) is None
+    moved = torch.tensor([0.1, 1.62, -5.0, -179.0, 85.0])  # by 3 degrees of yaw
+    later = foreseen(here, moved)
+    assert later is not None
+    assert later.tolist() == pytest.approx([0.1 + 0.1 * AHEAD, 1.62, -8.0, -179.0 + 3.0 * AHEAD, 90.0])
+    assert torch.equal(here, torch.tensor([0.0, 1.62, 0.0, 178.0, 80.0]))
 
 
 def test_what_is_known_needs_no_imagination() -> None:

@@ -24,12 +24,13 @@ from worldsim.model.camera import NEAR, decode_depth, encode_depth, rays, relati
 from worldsim.model.fill import composite
 from worldsim.model.grounding import SHRINK
 from worldsim.model.noise import frame_noise
-from worldsim.model.retrieval import GRID, magnification
+from worldsim.model.retrieval import GRID, coverage, magnification, shrink_depth
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.eyes import Eyes
+from worldsim.sim.foresight import foreseen
 from worldsim.sim.placing import Places, Placing
-from worldsim.sim.sight import GIVEN, Chosen, Sight, revealed, row, see, swapped, united
+from worldsim.sim.sight import GIVEN, Chosen, Sight, choose, revealed, row, see, swapped, united
 from worldsim.sim.state import KeyFrame, WorldState
 
 UNKNOWN = 0.2
@@ -41,10 +42,12 @@ REST, LONG_REST = 6, 15
 WORN = 2.5
 """How many times larger than it was imagined a thing has to be seen for something finer to take its place."""
 _PITCH = 25.0
-_FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
+_FIT = 0.3  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
+_LATER = 1
 _DIM = 0.3  # of the day's light that a place may have more or less: night is not to fall behind the next tree
+_BLIND = 0.75  # share of a view ahead that may be unknown: what goes on from nothing will not fit what lies between
 _COVER = 0.4
 _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
@@ -217,9 +220,9 @@ def _daylight(daytime: Tensor) -> Tensor:
     return ((height + 0.18) / 0.42).clamp(0, 1)
 
 
-def due(world: WorldState) -> bool:
-    """Whether it is time to look for a need of an idea."""
-    return world.tick % _EVERY == 0 and _idle(world) >= REST
+def due(world: WorldState, phase: int = 0) -> bool:
+    """Whether it is time to look for a need of an idea; `_LATER` for what lies ahead, so that no tick does both."""
+    return world.tick % _EVERY == phase and _idle(world) >= REST
 
 
 def _idle(world: WorldState) -> int:
@@ -239,7 +242,11 @@ def imagine(
     """
     after, again = list(worlds), {}
     for i, world in enumerate(worlds):
-        idea = imagination.idea(world, pose[i], row(sight, i)) if due(world) else None
+        idea = None
+        if due(world):
+            idea = imagination.idea(world, pose[i], row(sight, i))
+        elif due(world, _LATER):
+            idea = _ahead(imagination, eyes, world, pose[i], len(chosen[i]), trust)
         if idea is not None:
             after[i] = replace(world, memory=world.memory.add(idea.key, memory))
             slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
@@ -247,3 +254,32 @@ def imagine(
             again[i] = revealed(seen, idea.worn)
     sight = swapped(sight, again)
     return after, replace(sight, view=united(sight))
+
+
+def _ahead(
+    imagination: Imagination, eyes: Eyes, world: WorldState, pose: Tensor, slots: int, trust: float
+) -> Idea | None:
+    """What may lie where the player will look in a moment; nothing that he sees already gives way to it.
+
+    What comes into view bit by bit is never unknown enough for an idea, and what the network draws there by itself is
+    the mean of all that it may be.
+    """
+    later = foreseen(world.pose, pose)
+    height, width = imagination.usable.shape[-2:]
+    if later is None or not _strange(imagination, world, later, width / height):
+        return None
+    chosen = choose([world], later[None], slots, width / height)
+    idea = imagination.idea(world, later, see(eyes, [world], chosen, later[None], trust))
+    return None if idea is None else replace(idea, worn=torch.zeros_like(idea.worn))
+
+
+def _strange(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:
+    """Whether much of the view from `later` `[5]` is in no memory, and enough is to go on from."""
+    memory = world.memory
+    coarse, poses = shrink_depth(world.newest.depth)[None].cpu(), world.newest.pose[None].cpu()
+    if memory.coarse is not None and memory.poses is not None:
+        coarse, poses = torch.cat([coarse, memory.coarse.cpu()]), torch.cat([poses, memory.poses.cpu()])
+    shown = coverage(coarse[None], poses[None], later[None], aspect)[0].any(0)
+    wanted = imagination.seen.flatten()
+    missing = float((wanted & ~shown).sum() / wanted.sum())
+    return UNKNOWN <= missing <= _BLIND
