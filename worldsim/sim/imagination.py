@@ -45,7 +45,6 @@ _PITCH = 25.0
 _FIT = 0.3  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
-_LATER = 1
 _DIM = 0.3  # of the day's light that a place may have more or less: night is not to fall behind the next tree
 _BLIND = 0.75  # share of a view ahead that may be unknown: what goes on from nothing will not fit what lies between
 _COVER = 0.4
@@ -220,9 +219,9 @@ def _daylight(daytime: Tensor) -> Tensor:
     return ((height + 0.18) / 0.42).clamp(0, 1)
 
 
-def due(world: WorldState, phase: int = 0) -> bool:
-    """Whether it is time to look for a need of an idea; `_LATER` for what lies ahead, so that no tick does both."""
-    return world.tick % _EVERY == phase and _idle(world) >= REST
+def due(world: WorldState) -> bool:
+    """Whether it is time to look for a need of an idea."""
+    return world.tick % _EVERY == 0 and _idle(world) >= REST
 
 
 def _idle(world: WorldState) -> int:
@@ -242,10 +241,10 @@ def imagine(
     """
     after, again = list(worlds), {}
     for i, world in enumerate(worlds):
-        idea = None
-        if due(world):
-            idea = imagination.idea(world, pose[i], row(sight, i))
-        elif due(world, _LATER):
+        if not due(world):
+            continue
+        idea = imagination.idea(world, pose[i], row(sight, i))
+        if idea is None:
             idea = _ahead(imagination, eyes, world, pose[i], len(chosen[i]), trust)
         if idea is not None:
             after[i] = replace(world, memory=world.memory.add(idea.key, memory))
