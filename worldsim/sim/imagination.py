@@ -42,7 +42,7 @@ REST, LONG_REST = 6, 15
 WORN = 2.5
 """How many times larger than it was imagined a thing has to be seen for something finer to take its place."""
 _PITCH = 25.0
-_FIT = 0.3  # error of colours and depth codes above which an exemplar doesn't go on from what is known
+_FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
 _DIM = 0.3  # of the day's light that a place may have more or less: night is not to fall behind the next tree
