@@ -265,14 +265,14 @@ def _ahead(
     """
     later = foreseen(world.pose, pose)
     height, width = imagination.usable.shape[-2:]
-    if later is None or not _strange(imagination, world, later, width / height):
+    if later is None or not _worth_a_look(imagination, world, later, width / height):
         return None
     chosen = choose([world], later[None], slots, width / height)
     idea = imagination.idea(world, later, see(eyes, [world], chosen, later[None], trust))
     return None if idea is None else replace(idea, worn=torch.zeros_like(idea.worn))
 
 
-def _strange(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:
+def _worth_a_look(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:
     """Whether much of the view from `later` `[5]` is in no memory, and enough is to go on from."""
     memory = world.memory
     coarse, poses = shrink_depth(world.newest.depth)[None].cpu(), world.newest.pose[None].cpu()
