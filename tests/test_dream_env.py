@@ -17,6 +17,7 @@ from model_fakes import H, W, save_tiny_world
 
 from worldsim.actions import noop
 from worldsim.errors import CheckpointError, ConfigError, InvalidAction, ResetNeeded, UsageError
+from worldsim.locate import WORLDS
 from worldsim.sim.env import DreamEnv
 
 
@@ -195,6 +196,12 @@ def test_a_damaged_seed_file_is_named(tmp_path: Path) -> None:
     folder = save_tiny_world(tmp_path / "w")
     (folder / "seeds.npz").write_bytes(b"PK not a zip")
     with pytest.raises(CheckpointError, match=r"seeds\.npz"):
+        DreamEnv(world=folder)
+    path = WORLDS / "voxel_small" / "seeds.npz"
+    bent = bytearray(path.read_bytes())
+    bent[2000:2064] = b"\xff" * 64  # inside the first array, which then can't be unpacked
+    (folder / "seeds.npz").write_bytes(bytes(bent))
+    with pytest.raises(CheckpointError, match=r"seeds\.npz: can't be read"):
         DreamEnv(world=folder)
     (folder / "seeds.npz").unlink()
     with pytest.raises(UsageError, match="frames"):

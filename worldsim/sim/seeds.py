@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.errors import CheckpointError
-from worldsim.sim.arrays import load_arrays
+from worldsim.sim.arrays import load_arrays, pack_arrays
 
 SEEDS_FILE = "seeds.npz"
 _SIZE_LIMIT = 64 * 2**20
@@ -40,9 +39,7 @@ class Seeds:
 
 def encode_seeds(seeds: Seeds) -> bytes:
     """The bytes of a seeds file."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: getattr(seeds, name) for name in _MEMBERS})
-    return buffer.getvalue()
+    return pack_arrays({name: getattr(seeds, name) for name in _MEMBERS})
 
 
 def load_seeds(folder: Path) -> Seeds | None:
