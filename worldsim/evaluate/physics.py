@@ -170,10 +170,9 @@ def _walls(read: Sequence[Reading], rest: float, limit: float) -> list[Figure]:
     held = [float(r.held.sum()) for r in read]
     walks = [float(r.walks.sum()) for r in read]
     passed, alarms = (
-        [float((x[r.held, 2] - rest > limit).sum()) for x, r in _pairs(read, name)] for name in _WHO
+        [float((r.held & _passes(x, rest, limit)).sum()) for x, r in _pairs(read, name)] for name in _WHO
     )
-    ghosts, false = ([float((x[r.walks, 2] < 0.3 * r.true[r.walks, 2]).sum()) for x, r in _pairs(read, name)]
-                     for name in _WHO)  # fmt: skip
+    ghosts, false = ([float((r.walks & _stands(x, r)).sum()) for x, r in _pairs(read, name)] for name in _WHO)
     held_near, passed_near, walks_near, ghosts_near = _near(read, rest, limit)
     unit, note = "per 1,000", f"ticks held by a wall: {sum(held):.0f}; above {limit:.2f} blocks ahead"
     return [
@@ -189,21 +188,24 @@ def _walls(read: Sequence[Reading], rest: float, limit: float) -> list[Figure]:
     ]  # fmt: skip
 
 
+def _passes(step: Steps, rest: float, limit: float) -> NDArray[np.bool_]:
+    """Ticks in which the probe sees a step ahead."""
+    return np.asarray(step[:, 2] - rest > limit)
+
+
+def _stands(step: Steps, r: Reading) -> NDArray[np.bool_]:
+    """Ticks in which the probe sees much less than the true step ahead."""
+    return np.asarray(step[:, 2] < 0.3 * r.true[:, 2])
+
+
 def _near(read: Sequence[Reading], rest: float, limit: float) -> Iterator[list[float]]:
     """Ticks held and passed, walked and stood still, by episode: those together in which the game is read right."""
-
-    def passes(step: Steps) -> NDArray[np.bool_]:
-        return np.asarray(step[:, 2] - rest > limit)
-
-    def stands(step: Steps, r: Reading) -> NDArray[np.bool_]:
-        return np.asarray(step[:, 2] < 0.3 * r.true[:, 2])
-
-    held = [r.together & r.held & ~passes(r.game) for r in read]
-    walks = [r.together & r.walks & ~stands(r.game, r) for r in read]
+    held = [r.together & r.held & ~_passes(r.game, rest, limit) for r in read]
+    walks = [r.together & r.walks & ~_stands(r.game, r) for r in read]
     yield [float(ticks.sum()) for ticks in held]
-    yield [float((ticks & passes(r.dream)).sum()) for ticks, r in zip(held, read)]
+    yield [float((ticks & _passes(r.dream, rest, limit)).sum()) for ticks, r in zip(held, read)]
     yield [float(ticks.sum()) for ticks in walks]
-    yield [float((ticks & stands(r.dream, r)).sum()) for ticks, r in zip(walks, read)]
+    yield [float((ticks & _stands(r.dream, r)).sum()) for ticks, r in zip(walks, read)]
 
 
 def _together(r: Rollout) -> NDArray[np.bool_]:
