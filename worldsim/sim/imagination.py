@@ -274,11 +274,10 @@ def _ahead(
 
 def _worth_a_look(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:
     """Whether much of the view from `later` `[5]` is in no memory, and enough is to go on from."""
-    memory = world.memory
-    coarse, poses = shrink_depth(world.newest.depth)[None].cpu(), world.newest.pose[None].cpu()
-    if memory.coarse is not None and memory.poses is not None:
-        coarse, poses = torch.cat([coarse, memory.coarse.cpu()]), torch.cat([poses, memory.poses.cpu()])
-    shown = coverage(coarse[None], poses[None], later[None], aspect)[0].any(0)
+    newest = world.newest
+    coarse, poses, valid = world.memory.padded(len(world.memory.frames) + 1, later.device)
+    coarse[-1], poses[-1], valid[-1] = shrink_depth(newest.depth), newest.pose, True
+    shown = coverage(coarse[None], poses[None], later[None], aspect)[0, valid].any(0)
     wanted = imagination.seen.flatten()
     missing = float((wanted & ~shown).sum() / wanted.sum())
     return UNKNOWN <= missing <= _BLIND
