@@ -17,7 +17,7 @@ from worldsim.model.motion import MotionConfig
 from worldsim.model.tokenizer import TokenizerConfig
 from worldsim.model.world_model import WorldModel, WorldModelConfig
 from worldsim.signals import SIGNALS
-from worldsim.sim.exemplars import EXEMPLARS_FILE, Exemplars, encode_exemplars, unplaced
+from worldsim.sim.exemplars import EXEMPLARS_FILE, encode_exemplars, single, unplaced
 from worldsim.sim.seeds import SEEDS_FILE, Seeds, encode_seeds
 
 H, W = 48, 64
@@ -73,6 +73,6 @@ def save_tiny_world(folder: Path, *, seeds: int = 3, config: WorldModelConfig = 
     captions = np.array(clips.captions)
     moments = Seeds(clips.frames, clips.depth, clips.pose, clips.actions[:, 1:], captions, unknown)
     (folder / SEEDS_FILE).write_bytes(encode_seeds(moments))
-    places = Exemplars(clips.frames[:, 0], clips.depth[:, 0], unplaced(np.zeros(seeds, np.float32)), unknown)
+    places = single(clips.frames[:, 0], clips.depth[:, 0], unplaced(np.zeros(seeds, np.float32)), unknown)
     (folder / EXEMPLARS_FILE).write_bytes(encode_exemplars(places))
     return folder

@@ -22,6 +22,7 @@ from worldsim.sim.exemplars import (
     Exemplars,
     encode_exemplars,
     load_exemplars,
+    single,
     unplaced,
 )
 from worldsim.sim.foresight import AHEAD, foreseen
@@ -39,7 +40,7 @@ GREY, GREYER, RED = (120, 120, 120), (126, 126, 126), (250, 0, 0)
 def walls(*colours: tuple[int, int, int], depth: float = 8.0) -> Exemplars:
     """Flat walls seen head on, one of each colour."""
     frames = np.stack([np.full((H, W, 3), colour, np.uint8) for colour in colours])
-    return Exemplars(
+    return single(
         frames,
         np.full((len(colours), H, W), depth, np.float16),
         unplaced(np.zeros(len(colours), np.float32)),
@@ -278,7 +279,7 @@ def test_magnification_is_the_share_of_the_way_that_is_left() -> None:
 
 def test_exemplars_come_back_as_they_were(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    kept = Exemplars(
+    kept = single(
         rng.integers(0, 256, (3, H, W, 3), np.uint8), (rng.random((3, H, W)) * 99).astype(np.float16),
         unplaced(np.array([-3.5, 0, 88], np.float32)), np.array([0.5, np.nan, 0.9], np.float32),
     )  # fmt: skip
@@ -286,21 +287,22 @@ def test_exemplars_come_back_as_they_were(tmp_path: Path) -> None:
     (tmp_path / EXEMPLARS_FILE).write_bytes(encode_exemplars(kept))
     back = load_exemplars(tmp_path, (H, W))
     assert back is not None and len(back) == 3
-    for name in ("frames", "depth", "pose", "daytime"):
+    for name in ("frames", "depth", "pose", "daytime", "place"):
         assert np.array_equal(getattr(back, name), getattr(kept, name), equal_nan=name in ("pose", "daytime"))
 
 
-def test_exemplars_of_before_are_read_without_their_poses(tmp_path: Path) -> None:
+def test_exemplars_of_before_are_each_of_another_place(tmp_path: Path) -> None:
     new = walls(GREY, RED)
     path = tmp_path / EXEMPLARS_FILE
     path.write_bytes(encode_exemplars(new))
     with np.load(path) as arrays:
-        old = {name: arrays[name] for name in arrays.files if name != "pose"}
+        old = {name: arrays[name] for name in arrays.files if name not in ("views", "place")}
     with path.open("wb") as file:
-        np.savez_compressed(file, pitch=np.array([3.0, -4.0], np.float32), **old)
+        along = np.diff(new.frames, axis=2, prepend=np.uint8(0)).astype(np.uint8)
+        np.savez_compressed(file, frames=along, **old)
     back = load_exemplars(tmp_path, (H, W))
     assert back is not None and np.array_equal(back.frames, new.frames)
-    assert np.array_equal(back.pose, unplaced(np.array([3.0, -4.0], np.float32)), equal_nan=True)
+    assert back.place.tolist() == [0, 1]
 
 
 def test_damaged_or_foreign_exemplars_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from model_fakes import H, W, tiny_model
 
 from worldsim import registry
 from worldsim.model.camera import camera_to_world, rays, tangents
-from worldsim.sim.exemplars import Exemplars, unplaced
+from worldsim.sim.exemplars import single, unplaced
 from worldsim.sim.imagination import Imagination
 from worldsim.sim.placing import TURNS, WIDEST, Placing
 
@@ -70,13 +70,16 @@ def test_a_mirrored_place_leaves_the_hud_behind() -> None:
     usable = tiny_model().usable.clone()
     usable[-6:, : W // 2] = False
     frames = np.arange(H * W * 3, dtype=np.uint32).reshape(1, H, W, 3).astype(np.uint8)
-    places = Exemplars(frames, np.ones((1, H, W), np.float16), TAKEN[:1].numpy(), np.zeros(1, np.float32))
+    places = single(frames, np.ones((1, H, W), np.float16), TAKEN[:1].numpy(), np.zeros(1, np.float32))
     imagination = Imagination(places, usable)
     found = imagination.placing.around(EYE, ALL[:1])
     for k in range(len(found.index)):
         frame, depth = imagination._view(found.one(k))
-        assert torch.equal(
-            frame, torch.from_numpy(frames[0]).flip(1) if found.mirrored[k] else torch.from_numpy(frames[0])
-        )
+        taken = torch.from_numpy(frames[0])
+        if found.mirrored[k]:
+            assert torch.equal(frame[usable.flip(1)], taken.flip(1)[usable.flip(1)])
+            assert not torch.equal(frame, taken.flip(1)), "no colour of it is left to bleed into the world"
+        else:
+            assert torch.equal(frame, taken)
         hidden = depth == 0
         assert torch.equal(hidden, (~usable).flip(1)) if found.mirrored[k] else not bool(hidden.any())

@@ -29,18 +29,18 @@ from worldsim.data.storage import EpisodeStore
 from worldsim.errors import ConfigError, NumericalError, UsageError
 from worldsim.model.hands import HandsConfig
 from worldsim.model.overlay import OverlayConfig
-from worldsim.sim.exemplars import Exemplars, unplaced
+from worldsim.sim.exemplars import single, unplaced
 from worldsim.sim.world import load_world
 
 TINY_RECIPE = Recipe(
     model=TINY, batch=2, clip=12, rollout=(0.4, 0.3, 0.3), rollout_after=1, long_rollout=0.4, warmup=2, workers=0,
     minutes=None, steps=6, precision="float32", objective=ObjectiveConfig(shortcut=0.3, shortcut_after=1),
     critic=CriticConfig(pull=0.2, widths=(8, 16), warmup=1), long_clip=16,
-    exemplars=2,
+    exemplars=2, places=1,
 )  # fmt: skip
 
 
-TINY_EXEMPLARS = Exemplars(
+TINY_EXEMPLARS = single(
     tiny_clips(2).frames[:, 0],
     np.ones((2, H, W), np.float16),
     unplaced(np.zeros(2, np.float32)),

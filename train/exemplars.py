@@ -14,19 +14,32 @@ from worldsim import registry
 from worldsim.data.episode import daytimes, filled_depth
 from worldsim.model.camera import encode_depth
 from worldsim.model.tokenizer import frames_to_float
-from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.exemplars import Exemplars, joined, single
 
 from .seeds import Sampler
+from .surveys import SIDES, VIEWS, record_surveys
 
 FIRST_WORLD = 1_500_000
 """Seeds of the worlds that exemplars come from: above 1,000,000, where training goes, too."""
-_TICKS, _EVERY, _CROWD = 160, 20, 8
+_TICKS, _EVERY, _CROWD, _CROWD_OF_PLACES = 160, 20, 8, 5
 _SKETCH = (6, 10)
 _NEAR, _LEVEL = 2.5, 35.0  # blocks; degrees
 _ROUNDS = 12
 
 
-def record_exemplars(engine: str, policy: str, *, count: int, width: int, height: int) -> Exemplars:
+def record_exemplars(
+    engine: str, policy: str, *, count: int, places: int, width: int, height: int
+) -> Exemplars:
+    """Keep `count` single views of many worlds' play, and the views of `places` surveyed places, that differ."""
+    size = {"width": width, "height": height}
+    views = record_views(engine, policy, count=count, **size)
+    if not places:
+        return views
+    crowd = record_surveys(engine, first=FIRST_WORLD, places=_CROWD_OF_PLACES * places, **size)
+    return joined([views, choose_places(crowd, places)])
+
+
+def record_views(engine: str, policy: str, *, count: int, width: int, height: int) -> Exemplars:
     """Play many worlds and keep `count` views of them that differ."""
     game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
     player = registry.resolve(registry.POLICIES, policy, "policy")(0)
@@ -49,7 +62,7 @@ def record_exemplars(engine: str, policy: str, *, count: int, width: int, height
         seed += 1
     frames, depths, poses, times = zip(*views)
     numbers = np.array(poses, np.float32), np.array(times, np.float32)
-    return choose(Exemplars(np.stack(frames), np.stack(depths), *numbers), count)
+    return choose(single(np.stack(frames), np.stack(depths), *numbers), count)
 
 
 def clip_exemplars(source: Sampler, count: int) -> Exemplars:
@@ -62,7 +75,7 @@ def clip_exemplars(source: Sampler, count: int) -> Exemplars:
         depths.append(filled_depth(batch)[:, -1].astype(np.float16))
         poses.append(batch.pose[:, -1].astype(np.float32))
         times.append(daytimes(batch))
-    return choose(Exemplars(*(np.concatenate(part) for part in (frames, depths, poses, times))), count)
+    return choose(single(*(np.concatenate(part) for part in (frames, depths, poses, times))), count)
 
 
 def choose(crowd: Exemplars, count: int) -> Exemplars:
@@ -75,8 +88,20 @@ def choose(crowd: Exemplars, count: int) -> Exemplars:
     open_ = near < np.where(np.abs(crowd.pose[:, 4]) < _LEVEL, 0.5, 0.9)
     index = np.flatnonzero(open_ if open_.sum() >= count else np.ones_like(open_))
     sketches = _sketches(crowd, index)
-    picked = index[_central(sketches, min(count, len(index)))]
-    return Exemplars(crowd.frames[picked], crowd.depth[picked], crowd.pose[picked], crowd.daytime[picked])
+    return _picked(crowd, index[_central(sketches, min(count, len(index)))])
+
+
+def choose_places(crowd: Exemplars, count: int) -> Exemplars:
+    """The surveyed places nearest to the centres of `count` clusters of what their first stands show."""
+    first = np.arange(0, len(crowd), VIEWS)[:, None] + np.arange(SIDES)
+    sketches = _sketches(crowd, first.flatten()).unflatten(0, first.shape).flatten(1)
+    places = _central(sketches, min(count, len(first)))
+    return _picked(crowd, (places[:, None] * VIEWS + np.arange(VIEWS)).flatten())
+
+
+def _picked(crowd: Exemplars, index: NDArray[np.int64]) -> Exemplars:
+    names = ("frames", "depth", "pose", "daytime", "place")
+    return Exemplars(*(getattr(crowd, name)[index] for name in names))
 
 
 def _sketches(crowd: Exemplars, index: NDArray[np.int64]) -> Tensor:

@@ -89,8 +89,10 @@ class Recipe:
     """Save the clips of long dreams with the run, which a resumed run needs to go on to the bit."""
     threads: int | None = None
     """Threads of matrix products; None leaves torch's choice."""
-    exemplars: int = 400
-    """Views of the game that go with the world, for it to begin inventions from; 20 KB each at the shipped size."""
+    exemplars: int = 120
+    """Single views of the game that go with the world, for it to begin inventions from; 14 KB each at the shipped size."""
+    places: int = 36
+    """Places of the game, of twelve views each, that go with it, too; recordings give as many more single views."""
     preview_minutes: float | None = 10.0
     """Time between strips of real against generated frames, one at the end included; None for none at all."""
     save_minutes: float = 5.0
@@ -103,7 +105,7 @@ def debug() -> Recipe:
     return Recipe(
         model=WorldModelConfig(d, MotionConfig(width=128), HeadsConfig(width=64)),
         batch=8, clip=16, long_clip=32, rollout_after=20, warmup=20, minutes=1.0, workers=1, engines=4, memory_mb=40,
-        preview_minutes=0.5, save_minutes=0.5, exemplars=24, objective=ObjectiveConfig(shortcut_after=40),
+        preview_minutes=0.5, save_minutes=0.5, exemplars=12, places=1, objective=ObjectiveConfig(shortcut_after=40),
     )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ from worldsim.training_state import load_training_state, save_training_state
 from . import preview
 from .ahead import Ahead, Source
 from .exemplars import clip_exemplars, record_exemplars
+from .surveys import VIEWS
 from .interrupt import Interrupt
 from .profiling import write_profile
 from .recipes import HEADS, Recipe
@@ -248,14 +249,14 @@ class Run:
         return record_seeds(*self._played(), count=_SEEDS, **self._size())
 
     def _exemplars(self) -> Exemplars:
-        count, size = self.recipe.exemplars, self._size()
+        count, places, size = self.recipe.exemplars, self.recipe.places, self._size()
         if (home := self._home()) is not None:
             kept = load_exemplars(home, (size["height"], size["width"]))
             if kept is not None:
                 return kept
         if self.options.data is not None:
-            return clip_exemplars(self.source, count)
-        return record_exemplars(*self._played(), count=count, **size)
+            return clip_exemplars(self.source, count + VIEWS * places)
+        return record_exemplars(*self._played(), count=count, places=places, **size)
 
     def _home(self) -> Path | None:
         """The world that this one goes on from in the game that it is of: what lies beside its weights is kept."""

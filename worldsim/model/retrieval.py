@@ -67,6 +67,19 @@ def magnification(depth: Tensor, source: Tensor, target: Tensor, aspect: float, 
     return best.scatter_reduce_(1, cells.flatten(1), larger, "amin")
 
 
+def resolution(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
+    """How finely each candidate shows each cell of the view from `target`, occlusion aside: `[B, N, 240]` in [0, 1].
+
+    1 as finely as it is seen from there, or more so; 0 where it shows nothing.
+
+    Args:
+        depth, source, target, aspect: as for `coverage`.
+    """
+    cells, z, inside = _land(depth, source, target, aspect)
+    fine = torch.where(inside, (z / depth.flatten(2).clamp(min=_AHEAD)).clamp(0, 1), 0.0)
+    return torch.zeros_like(fine).scatter_reduce_(2, cells, fine, "amax")
+
+
 def _land(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor, Tensor]:
     """Where the candidates' points come to lie: the cell, the depth, and whether it is in view, each `[B, N, 240]`."""
     tan_x, tan_y = tangents(GRID[0], GRID[0])[0] * aspect, tangents(GRID[0], GRID[0])[1]

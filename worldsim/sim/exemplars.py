@@ -8,7 +8,7 @@ completion from many photographs (Hays and Efros 2007).
 
 from __future__ import annotations
 
-import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from worldsim.checkpoint import EXEMPLARS_FILE
 from worldsim.errors import CheckpointError
-from worldsim.sim.arrays import load_arrays
+from worldsim.sim.arrays import load_arrays, pack_arrays
 
 _SIZE_LIMIT = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class Exemplars:
-    """N single views, each from somewhere else."""
+    """N views of places."""
 
     frames: NDArray[np.uint8]
     """`[N, H, W, 3]`."""
@@ -35,9 +35,28 @@ class Exemplars:
     """`[N, 5]` of the eye, see `camera`; all but the pitch is nan where it isn't known."""
     daytime: NDArray[np.float32]
     """`[N]` time of day in [0, 1), nan where it isn't known."""
+    place: NDArray[np.int32]
+    """`[N]` number of the place: views of the same one were taken in one world, a few steps and turns apart."""
 
     def __len__(self) -> int:
         return len(self.frames)
+
+
+def single(
+    frames: NDArray[np.uint8], depth: NDArray[np.float16], pose: NDArray[np.float32], daytime: NDArray[np.float32]
+) -> Exemplars:
+    """Exemplars of which each is of another place."""
+    return Exemplars(frames, depth, pose, daytime, np.arange(len(frames), dtype=np.int32))
+
+
+def joined(parts: Sequence[Exemplars]) -> Exemplars:
+    """Exemplars one after the other; no place of one is a place of another."""
+    places, used = [], 0
+    for part in parts:
+        places.append(part.place + used)
+        used = int(places[-1].max(initial=used - 1)) + 1
+    names = ("frames", "depth", "pose", "daytime")
+    return Exemplars(*(np.concatenate([getattr(p, n) for p in parts]) for n in names), np.concatenate(places))
 
 
 def unplaced(pitch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -48,18 +67,18 @@ def unplaced(pitch: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def encode_exemplars(exemplars: Exemplars) -> bytes:
-    """The bytes of an exemplars file: differences along a row, which compress to half of what values do."""
-    buffer = io.BytesIO()
+    """The bytes of an exemplars file; depth as differences along a row, which compress better than values do."""
     bits = exemplars.depth.view(np.uint16)
-    np.savez_compressed(
-        buffer,
-        frames=_differences(exemplars.frames, axis=2),
-        depth_low=_differences((bits & 255).astype(np.uint8), axis=2),
-        depth_high=_differences((bits >> 8).astype(np.uint8), axis=2),
-        pose=exemplars.pose,
-        daytime=exemplars.daytime,
+    return pack_arrays(
+        {
+            "views": exemplars.frames,
+            "depth_low": _differences((bits & 255).astype(np.uint8), axis=2),
+            "depth_high": _differences((bits >> 8).astype(np.uint8), axis=2),
+            "pose": exemplars.pose,
+            "daytime": exemplars.daytime,
+            "place": exemplars.place,
+        }
     )
-    return buffer.getvalue()
 
 
 def load_exemplars(folder: Path, size: tuple[int, int]) -> Exemplars | None:
@@ -74,31 +93,33 @@ def load_exemplars(folder: Path, size: tuple[int, int]) -> Exemplars | None:
     path = folder / EXEMPLARS_FILE
     if not path.is_file():
         return None
-    frames, low, high, daytime, pose = _read(path)
+    frames, low, high, pose, daytime, place = _read(path)
     count = len(frames)
     fits = frames.dtype == low.dtype == high.dtype == np.uint8 and pose.dtype == daytime.dtype == np.float32
     shapes = frames.shape == (count, *size, 3) and low.shape == high.shape == (count, *size)
-    if not fits or not shapes or pose.shape != (count, 5) or daytime.shape != (count,) or count == 0:
+    told = pose.shape == (count, 5) and daytime.shape == place.shape == (count,) and place.dtype == np.int32
+    if not (fits and shapes and told) or count == 0:
         raise CheckpointError(
-            f"{path}: got frames {frames.shape}, expected [N, {size[0]}, {size[1]}, 3] and depth, pose and "
-            "daytime to them; copy the world again"
+            f"{path}: got frames {frames.shape}, expected [N, {size[0]}, {size[1]}, 3] and depth, pose, daytime "
+            "and place to them; copy the world again"
         )
     bits = _sums(low, axis=2).astype(np.uint16) | (_sums(high, axis=2).astype(np.uint16) << 8)
     depth = np.nan_to_num(bits.view(np.float16), nan=1.0)
     pose[:, 4] = np.nan_to_num(pose[:, 4])
-    return Exemplars(_sums(frames, axis=2), depth, pose, daytime)
+    return Exemplars(frames, depth, pose, daytime, place)
 
 
 def _read(path: Path) -> list[NDArray[Any]]:
-    names = ["frames", "depth_low", "depth_high", "daytime"]
+    """Frames, the bytes of depth, pose, daytime and place, as they are kept now or were before."""
+    depth = ["depth_low", "depth_high"]
     try:
-        return load_arrays(path, [*names, "pose"], _SIZE_LIMIT)
+        return load_arrays(path, ["views", *depth, "pose", "daytime", "place"], _SIZE_LIMIT)
     except CheckpointError as error:
-        try:  # worlds of before know nothing but the pitch
-            *rest, pitch = load_arrays(path, [*names, "pitch"], _SIZE_LIMIT)
+        try:
+            frames, *rest = load_arrays(path, ["frames", *depth, "pose", "daytime"], _SIZE_LIMIT)
         except CheckpointError:
             raise error from error.__cause__
-        return [*rest, unplaced(pitch) if pitch.dtype == np.float32 and pitch.ndim == 1 else pitch]
+    return [_sums(frames, axis=2), *rest, np.arange(len(frames), dtype=np.int32)]
 
 
 def _differences(values: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:

@@ -26,13 +26,14 @@ _COMPARED = 100
 
 
 class Familiarity:
-    """Holds the cells of exemplars; see the module's docstring. At least two exemplars are needed."""
+    """Holds the cells of exemplars; see the module's docstring. Exemplars of at least two places are needed."""
 
     def __init__(self, exemplars: Exemplars) -> None:
         frames = torch.from_numpy(exemplars.frames)
         self._cells = torch.cat([_cells(part) for part in frames.split(64)])
         some = torch.linspace(0, len(frames) - 1, min(_COMPARED, len(frames))).long()
-        others = torch.stack([self._distance(self._cells[i], without=int(i)) for i in some])
+        place = torch.from_numpy(exemplars.place)
+        others = torch.stack([self._distance(self._cells[i], without=place == place[i]) for i in some])
         self._usual = float(others.quantile(_USUAL))
 
     def strangeness(self, frame: Tensor) -> float:
@@ -40,10 +41,10 @@ class Familiarity:
         times = float(self._distance(_cells(frame[None].cpu())[0])) / max(self._usual, 1e-6)
         return min(max((times - _FROM) / (_TO - _FROM), 0.0), 1.0)
 
-    def _distance(self, cells: Tensor, *, without: int = -1) -> Tensor:
+    def _distance(self, cells: Tensor, *, without: Tensor | None = None) -> Tensor:
         """Of the cell `[4, 12, 20]` that is farthest from what any exemplar shows there."""
         apart = (cells - self._cells).square().sum(1)
-        if without >= 0:
+        if without is not None:
             apart[without] = torch.inf
         return apart.amin(0).amax().sqrt()
 

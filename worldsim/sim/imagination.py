@@ -1,10 +1,11 @@
 """Imagination: what a dream takes to be where nothing given tells.
 
 A view that is largely unknown, or that shows things invented from afar and now near, is answered
-by a place: the exemplar whose picture and depth go on best from what is known. It is put into the
-world as a memory of something that never was, with a pose of its own, so that it stays where it is
-when the player turns, has a shape to walk on and is seen from other sides like all that is
-remembered. Its grounding is 0: `info["uncertainty"]` and `info["invented"]` say that it is a guess.
+by a place: the exemplar whose picture and depth go on best from what is known, and with it the other
+views of the place where it was taken. They are put into the world as memories of something that never
+was, with poses of their own, so that it stays where it is when the player turns, has a shape to walk on
+and is seen from other sides like all that is remembered (`scenery`). Its grounding is 0:
+`info["uncertainty"]` and `info["invented"]` say that it is a guess.
 
     imagination = Imagination(exemplars, model.usable)
     idea = imagination.idea(world, pose, sight)         # None, most of the time
@@ -13,24 +14,21 @@ remembered. Its grounding is 0: `info["uncertainty"]` and `info["invented"]` say
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import NEAR, decode_depth, encode_depth, rays, relative_pose, rotate, tangents
-from worldsim.model.fill import composite
+from worldsim.model.fill import composite, pull_push
 from worldsim.model.grounding import SHRINK
 from worldsim.model.noise import frame_noise
-from worldsim.model.retrieval import GRID, coverage, magnification, shrink_depth
+from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars
-from worldsim.sim.eyes import Eyes
-from worldsim.sim.foresight import foreseen
 from worldsim.sim.placing import Places, Placing
-from worldsim.sim.sight import GIVEN, Chosen, Sight, choose, revealed, row, see, swapped, united
+from worldsim.sim.sight import GIVEN, Sight
 from worldsim.sim.state import KeyFrame, WorldState
 
 UNKNOWN = 0.2
@@ -44,13 +42,12 @@ WORN = 2.5
 _PITCH = 25.0
 _FIT = 0.2  # error of colours and depth codes above which an exemplar doesn't go on from what is known
 _PATIENCE, _RELIEF = 40, 0.3  # a view that is unclear for so many ticks more takes what is so much worse, too
-_EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
 _DIM = 0.3  # of the day's light that a place may have more or less: night is not to fall behind the next tree
-_BLIND = 0.75  # share of a view ahead that may be unknown: what goes on from nothing will not fit what lies between
 _COVER = 0.4
 _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
 _SHIFT = 0.03  # a block: what is near looks torn from elsewhere
+_ONWARD, _FAR = 0.005, 10.0  # a block that the place is known for ahead of a view, up to so many
 _STREAM = 0x1DEA_1DEA_1DEA_1DEA
 
 
@@ -59,6 +56,9 @@ class Idea:
     """A place that was thought of."""
 
     key: KeyFrame
+    """The view that goes on from what is known."""
+    others: tuple[KeyFrame, ...]
+    """The other views of the place."""
     worn: Tensor
     """`[1, 1, H, W]` bool: where it takes the place of what was invented before."""
 
@@ -75,7 +75,8 @@ class Imagination:
         self.frames, self.depth = torch.from_numpy(exemplars.frames), torch.from_numpy(exemplars.depth)
         poses = torch.from_numpy(exemplars.pose)
         self.pitch, self.daytime = poses[:, 4], torch.from_numpy(exemplars.daytime)
-        self.placing = Placing(poses)
+        self.placing, self.place = Placing(poses), torch.from_numpy(exemplars.place)
+        self.onward = _onward(poses, self.place)
         self.usable = usable.float()[None, None].cpu()
         self.seen = self._shrunk(self.usable) > 0.5
         sketches = [
@@ -90,7 +91,7 @@ class Imagination:
         Args:
             sight: a batch of one.
         """
-        idle = _idle(world)
+        idle = resting(world)
         if float((sight.ground < GIVEN).float().mean()) < UNKNOWN:
             return None
         known, view, unknown = self._known(sight)
@@ -106,11 +107,23 @@ class Imagination:
         if found is None:
             return None
         height, width = self.usable.shape[-2:]
-        nothing = torch.zeros(height // SHRINK, width // SHRINK, dtype=torch.uint8, device=self.device)
-        key = KeyFrame(*self._view(found), found.pose[0], world.tick, nothing, imagined=True)
         # One place at a time: a patchwork of two is neither.
         where = F.interpolate((invented & worn.any()).float(), (height, width), mode="nearest") > 0.5
-        return Idea(key, where.to(self.device))
+        others = (self._keyframe(other, world.tick) for other in self._beside(found))
+        return Idea(self._keyframe(found, world.tick), tuple(others), where.to(self.device))
+
+    def _beside(self, found: Places) -> list[Places]:
+        """The other views of the same place where they come to lie."""
+        index = int(found.index[0])
+        others = (self.place == self.place[index]).nonzero()[:, 0]
+        laid = self.placing.beside(found, others[others != index])
+        return [laid.one(k) for k in range(len(laid.index))]
+
+    def _keyframe(self, place: Places, tick: int) -> KeyFrame:
+        frame, depth = self._view(place)
+        height, width = (size // SHRINK for size in depth.shape)
+        nothing = torch.zeros(height, width, dtype=torch.uint8, device=self.device)
+        return KeyFrame(frame, depth, place.pose[0], tick, nothing, imagined=True)
 
     def _known(self, sight: Sight) -> tuple[Tensor, Tensor, Tensor]:
         """Cells that are known (bool), what they show `[1, 4, 12, 20]`, and cells that are not known."""
@@ -161,6 +174,7 @@ class Imagination:
         chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(places.index),))
         shift = (places.pose[:, :3] - pose[:3]).norm(dim=1)
         score = error + 0.5 * (1 - cover) + _CHANCE * chance + _SHIFT * shift
+        score = score - _ONWARD * self.onward[places.index]
         unfit = (error > limit) | (cover < _COVER)
         best = int(score.masked_fill(unfit, torch.inf).argmin())
         return None if unfit[best] else places.one(best)
@@ -199,7 +213,8 @@ class Imagination:
         frame, depth = self.frames[index], self.depth[index]
         if bool(place.mirrored[0]):
             # What lies over the picture is no part of the place, wherever it comes to lie.
-            frame, depth = frame.flip(1), (depth * (self.usable[0, 0] > 0)).flip(1)
+            bare = pull_push(frame.movedim(-1, 0)[None].float(), self.usable)[0].movedim(0, -1)
+            frame, depth = bare.round().to(torch.uint8).flip(1), (depth * (self.usable[0, 0] > 0)).flip(1)
         return frame.to(self.device), depth.to(self.device)
 
     def _sketch(self, frames: Tensor, codes: Tensor) -> Tensor:
@@ -219,65 +234,14 @@ def _daylight(daytime: Tensor) -> Tensor:
     return ((height + 0.18) / 0.42).clamp(0, 1)
 
 
-def due(world: WorldState) -> bool:
-    """Whether it is time to look for a need of an idea."""
-    return world.tick % _EVERY == 0 and _idle(world) >= REST
+def _onward(pose: Tensor, place: Tensor) -> Tensor:
+    """Blocks `[N]`, up to `_FAR`, that other views of its place lie ahead of each view."""
+    yaw = torch.deg2rad(pose[:, 3])
+    off = pose[None, :, [0, 2]] - pose[:, None, [0, 2]]
+    ahead = (off * torch.stack([-yaw.sin(), yaw.cos()], -1)[:, None]).sum(2)
+    return (ahead.nan_to_num(0.0).clamp(0, _FAR) * (place[None] == place[:, None])).amax(1)
 
 
-def _idle(world: WorldState) -> int:
+def resting(world: WorldState) -> int:
     """Ticks since the last idea."""
     return world.tick - max((k.tick for k in world.memory.frames if k.imagined), default=-LONG_REST)
-
-
-def imagine(
-    imagination: Imagination, eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
-    sight: Sight, *, trust: float, memory: int,
-) -> tuple[list[WorldState], Sight]:  # fmt: skip
-    """The worlds with what is thought of where they know nothing, each by itself, and what is seen then.
-
-    Args:
-        chosen, pose, sight: what is looked at from `pose` `[B, 5]`, and how it looks, see `sight`.
-        trust, memory: see `SimulatorConfig`.
-    """
-    after, again = list(worlds), {}
-    for i, world in enumerate(worlds):
-        if not due(world):
-            continue
-        idea = imagination.idea(world, pose[i], row(sight, i))
-        if idea is None:
-            idea = _ahead(imagination, eyes, world, pose[i], len(chosen[i]), trust)
-        if idea is not None:
-            after[i] = replace(world, memory=world.memory.add(idea.key, memory))
-            slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
-            seen = see(eyes, [after[i]], slots, pose[i : i + 1], trust)
-            again[i] = revealed(seen, idea.worn)
-    sight = swapped(sight, again)
-    return after, replace(sight, view=united(sight))
-
-
-def _ahead(
-    imagination: Imagination, eyes: Eyes, world: WorldState, pose: Tensor, slots: int, trust: float
-) -> Idea | None:
-    """What may lie where the player will look in a moment; nothing that he sees already gives way to it.
-
-    What comes into view bit by bit is never unknown enough for an idea, and what the network draws there by itself is
-    the mean of all that it may be.
-    """
-    later = foreseen(world.pose, pose)
-    height, width = imagination.usable.shape[-2:]
-    if later is None or not _worth_a_look(imagination, world, later, width / height):
-        return None
-    chosen = choose([world], later[None], slots, width / height)
-    idea = imagination.idea(world, later, see(eyes, [world], chosen, later[None], trust))
-    return None if idea is None else replace(idea, worn=torch.zeros_like(idea.worn))
-
-
-def _worth_a_look(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:
-    """Whether much of the view from `later` `[5]` is in no memory, and enough is to go on from."""
-    newest = world.newest
-    coarse, poses, valid = world.memory.padded(len(world.memory.frames) + 1, later.device)
-    coarse[-1], poses[-1], valid[-1] = shrink_depth(newest.depth), newest.pose, True
-    shown = coverage(coarse[None], poses[None], later[None], aspect)[0, valid].any(0)
-    wanted = imagination.seen.flatten()
-    missing = float((wanted & ~shown).sum() / wanted.sum())
-    return UNKNOWN <= missing <= _BLIND

@@ -23,7 +23,9 @@ GIVEN = 0.35
 """Grounding below which a thing counts as invented, and something finer may take its place."""
 LOOSE = 0.5
 """Grounding below which a thing is kept sharp rather than drawn as the mean of what it may be."""
-_SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
+CRUMB = 9
+"""Side of the window that has to be half full, or what is in its middle is a lone pixel."""
+_SAME_COLOUR, _SAME_DEPTH, _PATCH = 0.12, 0.04, 4
 Chosen = list[list[KeyFrame | None]]
 """For each world the frames to look at, slot by slot; None for an empty slot."""
 
@@ -175,7 +177,7 @@ def united(sight: Sight) -> View:
 def _without_crumbs(view: View, free: Tensor) -> View:
     """The view less lone pixels where it is free: a surface seen from far too near is a lattice, not a surface."""
     known = view.known.flatten(0, 1)
-    share = window_sum(known, _CRUMB) / window_sum(torch.ones_like(known[:1]), _CRUMB)
+    share = window_sum(known, CRUMB) / window_sum(torch.ones_like(known[:1]), CRUMB)
     lone = (share < 0.5).unflatten(0, view.known.shape[:2]) & free[:, None]
     return replace(view, known=torch.where(lone, 0.0, view.known))
 

@@ -35,7 +35,8 @@ from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.familiarity import Familiarity
 from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
-from worldsim.sim.imagination import Imagination, imagine
+from worldsim.sim.ideas import imagine
+from worldsim.sim.imagination import Imagination
 from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_network
 from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
@@ -60,7 +61,7 @@ class SimulatorConfig:
     """Sampler steps a frame."""
     sampler: str = "euler"
     """A name of `sampler.SAMPLERS`."""
-    memory: int = 128
+    memory: int = 192
     """Older frames kept for retrieval."""
     shortcut: bool = False
     """Tell the network the step's size, for worlds that were trained with the shortcut objective."""
@@ -108,7 +109,7 @@ class Simulator:
         self.imagination = (
             Imagination(exemplars, self.model.usable) if exemplars and self.config.imagine else None
         )
-        self.familiarity = Familiarity(exemplars) if exemplars and len(exemplars) > 1 else None
+        self.familiarity = Familiarity(exemplars) if exemplars and len(set(exemplars.place)) > 1 else None
         if self.model.hands is not None and self.device.type == "cpu":
             warm_up()
         self.eyes: Eyes = Eyes(self.model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +53,17 @@ class Memory:
         if self.coarse is not None and self.poses is not None:
             coarse, pose = torch.cat([self.coarse, coarse])[-limit:], torch.cat([self.poses, pose])[-limit:]
         return Memory((*self.frames, frame)[-limit:], coarse, pose)
+
+    def add_behind(self, frames: Sequence[KeyFrame], newer: int, limit: int) -> Memory:
+        """A memory with some more frames, the newest `newer` of which stay the newest."""
+        at = max(len(self.frames) - newer, 0)
+        coarse = shrink_depth(torch.stack([key.depth for key in frames])).to(frames[0].pose.device)
+        poses = torch.stack([key.pose for key in frames])
+        if self.coarse is not None and self.poses is not None:
+            coarse = torch.cat([self.coarse[:at], coarse, self.coarse[at:]])
+            poses = torch.cat([self.poses[:at], poses, self.poses[at:]])
+        kept = (*self.frames[:at], *frames, *self.frames[at:])
+        return Memory(kept[-limit:], coarse[-limit:], poses[-limit:])
 
     def padded(self, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Coarse depth `[count, 12, 20]`, poses `[count, 5]` and validity `[count]`, filled up with empty places."""

@@ -1,0 +1,87 @@
+"""Ideas: when a dream thinks of a place, and what becomes of its worlds then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from worldsim.model.retrieval import coverage, shrink_depth
+from worldsim.model.surroundings import OLDER
+from worldsim.sim.eyes import Eyes
+from worldsim.sim.foresight import foreseen
+from worldsim.sim.imagination import REST, UNKNOWN, Idea, Imagination, resting
+from worldsim.sim.scenery import redrawn
+from worldsim.sim.sight import Chosen, Sight, choose, revealed, row, see, swapped, united
+from worldsim.sim.state import Memory, WorldState
+
+_EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
+_BLIND = 0.75  # share of a view ahead that may be unknown: what goes on from nothing will not fit what lies between
+
+
+def due(world: WorldState) -> bool:
+    """Whether it is time to look for a need of an idea."""
+    return world.tick % _EVERY == 0 and resting(world) >= REST
+
+
+def imagine(
+    imagination: Imagination, eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
+    sight: Sight, *, trust: float, memory: int,
+) -> tuple[list[WorldState], Sight]:  # fmt: skip
+    """The worlds with what is thought of where they know nothing, each by itself, and what is seen then.
+
+    Args:
+        chosen, pose, sight: what is looked at from `pose` `[B, 5]`, and how it looks, see `sight`.
+        trust, memory: see `SimulatorConfig`.
+    """
+    after, again = list(worlds), {}
+    for i, world in enumerate(worlds):
+        if not due(world):
+            continue
+        idea = imagination.idea(world, pose[i], row(sight, i))
+        if idea is None:
+            idea = _ahead(imagination, eyes, world, pose[i], len(chosen[i]), trust)
+        if idea is not None:
+            after[i] = replace(world, memory=_with(world.memory, idea, memory))
+            slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
+            seen = see(eyes, [after[i]], slots, pose[i : i + 1], trust)
+            again[i] = revealed(seen, idea.worn)
+    sight = swapped(sight, again)
+    return after, redrawn(eyes, after, pose, replace(sight, view=united(sight)))
+
+
+def _with(memory: Memory, idea: Idea, limit: int) -> Memory:
+    """A memory with a place; what was seen last stays what is felt for around the player."""
+    if idea.others:
+        memory = memory.add_behind(idea.others, OLDER, limit)
+    return memory.add(idea.key, limit)
+
+
+def _ahead(
+    imagination: Imagination, eyes: Eyes, world: WorldState, pose: Tensor, slots: int, trust: float
+) -> Idea | None:
+    """What may lie where the player will look in a moment; nothing that he sees already gives way to it.
+
+    What comes into view bit by bit is never unknown enough for an idea, and what the network draws there by itself is
+    the mean of all that it may be.
+    """
+    later = foreseen(world.pose, pose)
+    height, width = imagination.usable.shape[-2:]
+    if later is None or not _worth_a_look(imagination, world, later, width / height):
+        return None
+    chosen = choose([world], later[None], slots, width / height)
+    idea = imagination.idea(world, later, see(eyes, [world], chosen, later[None], trust))
+    return None if idea is None else replace(idea, worn=torch.zeros_like(idea.worn))
+
+
+def _worth_a_look(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:
+    """Whether much of the view from `later` `[5]` is in no memory, and enough is to go on from."""
+    newest = world.newest
+    coarse, poses, valid = world.memory.padded(len(world.memory.frames) + 1, later.device)
+    coarse[-1], poses[-1], valid[-1] = shrink_depth(newest.depth), newest.pose, True
+    shown = coverage(coarse[None], poses[None], later[None], aspect)[0, valid].any(0)
+    wanted = imagination.seen.flatten()
+    missing = float((wanted & ~shown).sum() / wanted.sum())
+    return UNKNOWN <= missing <= _BLIND

@@ -1,0 +1,97 @@
+"""Scenery: what is imagined is drawn from the views of its place, frame after frame.
+
+A place that was thought of is known from several sides (`exemplars`). Were only the last frame gone on from, it would
+blur and tear a little more with every step; so whatever is a guess is looked up again where it was seen best. Of
+several places one is shown at a time: a patchwork of two is neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from worldsim.model.camera import relative_pose
+from worldsim.model.fill import window_sum
+from worldsim.model.retrieval import resolution
+from worldsim.model.tokenizer import frames_to_float
+from worldsim.model.warp import Warped, warp
+from worldsim.sim.eyes import Eyes
+from worldsim.sim.sight import CRUMB, LOOSE, Sight
+from worldsim.sim.state import KeyFrame, WorldState
+
+VIEWS = 3
+"""Views of a place that one frame is drawn from."""
+_NEWER = 0.9  # of what it shows counts, of a place that was thought of after another one: who goes on stays in the first
+_LEAST = 6.0  # cells that a view has to add
+_NEARER = 0.85  # of the distance, and it stands before what another view shows
+
+
+def redrawn(eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight) -> Sight:
+    """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of."""
+    height, width = sight.ground.shape[-2:]
+    free = (sight.ground < LOOSE) & eyes.model.usable
+    some = free.flatten(1).any(1).tolist()
+    chosen = [_views(w, pose[i], width / height) if some[i] else [] for i, w in enumerate(worlds)]
+    if not any(chosen):
+        return sight
+    seen = _seen(eyes, chosen, pose)
+    view = sight.view
+    warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
+    begin = 0
+    for i, keys in enumerate(chosen):
+        if keys:
+            frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
+            taken = (shown > 0.5) & free[i]
+            warped[i, 0] = torch.where(taken, frame, warped[i, 0])
+            depth[i, 0] = torch.where(taken, far, depth[i, 0])
+            known[i, 0] = torch.where(taken, 1.0, known[i, 0])
+        begin += len(keys)
+    return replace(sight, view=replace(view, warped=warped, depth=depth, known=known))
+
+
+def _views(world: WorldState, pose: Tensor, aspect: float) -> list[KeyFrame]:
+    """The views of the place that shows most from `pose` `[5]`, those first that show it best."""
+    index = [i for i, key in enumerate(world.memory.frames) if key.imagined]
+    coarse, poses = world.memory.coarse, world.memory.poses
+    if not index or coarse is None or poses is None:
+        return []
+    fine = resolution(coarse[None, index], poses[None, index], pose[None], aspect)[0]
+    thought_of = torch.tensor([world.memory.frames[i].tick for i in index])
+    places = thought_of.unique()
+    shown = [fine[thought_of == tick].amax(0).sum() * _NEWER**k for k, tick in enumerate(places)]
+    here = thought_of == places[torch.stack(shown).argmax()]
+    best, keys = torch.zeros_like(fine[0]), []
+    for _ in range(VIEWS):
+        added = ((fine - best).clamp(min=0).sum(1) * here).tolist()
+        k = added.index(max(added))
+        if added[k] < _LEAST:
+            break
+        keys.append(world.memory.frames[index[k]])
+        best = torch.maximum(best, fine[k])
+    return keys
+
+
+def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:
+    """All the views, one world's after the other's, from where its player stands, less lone pixels."""
+    keys = [key for row in chosen for key in row]
+    here = torch.repeat_interleave(pose, torch.tensor([len(row) for row in chosen]), 0)
+    rotation, translation = relative_pose(torch.stack([key.pose for key in keys]), here)
+    frames = frames_to_float(torch.stack([key.frame for key in keys]))
+    depth = torch.stack([key.depth for key in keys]).float()[:, None]
+    moved = rotation.to(eyes.device), translation.to(eyes.device)
+    seen = warp(frames, depth, *moved, eyes.model.usable, solid=True)
+    share = window_sum(seen.known, CRUMB) / window_sum(torch.ones_like(seen.known[:1]), CRUMB)
+    return replace(seen, known=torch.where(share < 0.5, 0.0, seen.known))
+
+
+def _composed(seen: Warped, rows: range) -> tuple[Tensor, Tensor, Tensor]:
+    """Picture `[3, H, W]`, depth and what is shown `[1, H, W]`: each pixel from the first view that shows what is nearest."""
+    frame, far, shown = (part[rows[0]] for part in (seen.frames, seen.depth, seen.known))
+    for k in rows[1:]:
+        taken = (seen.known[k] > 0.5) & ((shown < 0.5) | (seen.depth[k] < _NEARER * far))
+        frame, far = torch.where(taken, seen.frames[k], frame), torch.where(taken, seen.depth[k], far)
+        shown = torch.where(taken, 1.0, shown)
+    return frame, far, shown
