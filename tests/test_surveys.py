@@ -12,7 +12,6 @@ from model_fakes import H, W, tiny_model
 from worldsim.train.exemplars import choose_places, record_exemplars
 from worldsim.train.surveys import SIDES, STANDS, VIEWS, record_surveys, survey
 
-from worldsim import registry
 from worldsim.actions import CAMERA
 from worldsim.model.camera import relative_pose, tangents
 from worldsim.model.tokenizer import frames_to_float
@@ -31,7 +30,9 @@ def places(count: int = 3) -> Exemplars:
     return record_surveys("worldsim/Voxel-v0", first=1_500_000, places=count, width=W, height=H)
 
 
-def agreement(frames: torch.Tensor, depth: torch.Tensor, pose: torch.Tensor, a: int, b: int) -> tuple[float, float]:
+def agreement(
+    frames: torch.Tensor, depth: torch.Tensor, pose: torch.Tensor, a: int, b: int
+) -> tuple[float, float]:
     """Share of view b that view a shows, and the share of that where both say how far it is to the same thing."""
     moved = relative_pose(pose[a : a + 1], pose[b : b + 1])
     seen = warp(frames_to_float(frames[a : a + 1]), depth[a : a + 1, None], *moved, SEEN)
@@ -122,7 +123,10 @@ def looked(yaw: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """The room from its middle: uint8 `[H, W, 3]`, float16 `[H, W]`."""
     aside = (np.arange(W) + 0.5) / W * 2 - 1
     aside, angle = aside * tangents(H, W)[0], np.radians(yaw)
-    along = np.cos(angle) - np.sin(angle) * aside, -np.sin(angle) - np.cos(angle) * aside  # z and x of the rays
+    along = (
+        np.cos(angle) - np.sin(angle) * aside,
+        -np.sin(angle) - np.cos(angle) * aside,
+    )  # z and x of the rays
     far = np.abs(along[0]) > np.abs(along[1])
     wall = np.where(far, np.where(along[0] > 0, 0, 2), np.where(along[1] < 0, 1, 3))
     depth = 8.0 / np.maximum(np.abs(along[0]), np.abs(along[1]))
@@ -131,7 +135,9 @@ def looked(yaw: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 
 def before_grey(simulator: Simulator) -> WorldState:
-    frame, depth, pose = (torch.from_numpy(getattr(room(0.0), name)[:1]) for name in ("frames", "depth", "pose"))
+    frame, depth, pose = (
+        torch.from_numpy(getattr(room(0.0), name)[:1]) for name in ("frames", "depth", "pose")
+    )
     return simulator.begin(frame, seed=0, depth=depth, pose=pose)
 
 
@@ -175,7 +181,9 @@ def test_what_was_given_is_not_drawn_over() -> None:
 def test_a_place_is_put_behind_what_was_seen_last() -> None:
     def key(tick: int) -> KeyFrame:
         nothing = torch.zeros(H // 2, W // 2, dtype=torch.uint8)
-        return KeyFrame(torch.zeros(H, W, 3, dtype=torch.uint8), torch.ones(H, W).half(), torch.zeros(5), tick, nothing)
+        return KeyFrame(
+            torch.zeros(H, W, 3, dtype=torch.uint8), torch.ones(H, W).half(), torch.zeros(5), tick, nothing
+        )
 
     memory = Memory()
     for tick in range(4):

@@ -100,8 +100,8 @@ def choose_places(crowd: Exemplars, count: int) -> Exemplars:
 
 
 def _picked(crowd: Exemplars, index: NDArray[np.int64]) -> Exemplars:
-    names = ("frames", "depth", "pose", "daytime", "place")
-    return Exemplars(*(getattr(crowd, name)[index] for name in names))
+    c = crowd
+    return Exemplars(c.frames[index], c.depth[index], c.pose[index], c.daytime[index], c.place[index])
 
 
 def _sketches(crowd: Exemplars, index: NDArray[np.int64]) -> Tensor:

@@ -30,7 +30,7 @@ View = tuple[NDArray[np.uint8], NDArray[np.float16], NDArray[np.float32], float]
 
 
 def record_surveys(engine: str, *, first: int, places: int, width: int, height: int) -> Exemplars:
-    """Survey `places` worlds of a game, in the order of their seeds from `first` on; who can't walk there is skipped."""
+    """Survey `places` worlds of a game, from seed `first` on; those where nobody can walk about are skipped."""
     game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
     found: list[list[View]] = []
     seed = first
@@ -43,7 +43,9 @@ def record_surveys(engine: str, *, first: int, places: int, width: int, height: 
         seed += 1
     frames, depth, pose, daytime = zip(*(view for views in found for view in views))
     numbers = np.stack(pose), np.array(daytime, np.float32)
-    return Exemplars(np.stack(frames), np.stack(depth), *numbers, np.arange(places, dtype=np.int32).repeat(VIEWS))
+    return Exemplars(
+        np.stack(frames), np.stack(depth), *numbers, np.arange(places, dtype=np.int32).repeat(VIEWS)
+    )
 
 
 def survey(game: Any, *, yaw: float) -> list[View] | None:

@@ -43,7 +43,6 @@ from worldsim.training_state import load_training_state, save_training_state
 from . import preview
 from .ahead import Ahead, Source
 from .exemplars import clip_exemplars, record_exemplars
-from .surveys import VIEWS
 from .interrupt import Interrupt
 from .profiling import write_profile
 from .recipes import HEADS, Recipe
@@ -52,6 +51,7 @@ from .recordings import open_recordings
 from .resident import Resident
 from .schedule import Budget
 from .seeds import clip_seeds, record_seeds
+from .surveys import VIEWS
 from .trainer import WorldTrainer, seed_everything
 
 WORLD_FOLDER, STATE_FOLDER = "world", "state"

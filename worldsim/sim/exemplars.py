@@ -43,7 +43,10 @@ class Exemplars:
 
 
 def single(
-    frames: NDArray[np.uint8], depth: NDArray[np.float16], pose: NDArray[np.float32], daytime: NDArray[np.float32]
+    frames: NDArray[np.uint8],
+    depth: NDArray[np.float16],
+    pose: NDArray[np.float32],
+    daytime: NDArray[np.float32],
 ) -> Exemplars:
     """Exemplars of which each is of another place."""
     return Exemplars(frames, depth, pose, daytime, np.arange(len(frames), dtype=np.int32))
@@ -55,8 +58,13 @@ def joined(parts: Sequence[Exemplars]) -> Exemplars:
     for part in parts:
         places.append(part.place + used)
         used = int(places[-1].max(initial=used - 1)) + 1
-    names = ("frames", "depth", "pose", "daytime")
-    return Exemplars(*(np.concatenate([getattr(p, n) for p in parts]) for n in names), np.concatenate(places))
+    return Exemplars(
+        np.concatenate([part.frames for part in parts]),
+        np.concatenate([part.depth for part in parts]),
+        np.concatenate([part.pose for part in parts]),
+        np.concatenate([part.daytime for part in parts]),
+        np.concatenate(places),
+    )
 
 
 def unplaced(pitch: NDArray[np.float32]) -> NDArray[np.float32]:

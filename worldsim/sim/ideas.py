@@ -18,6 +18,7 @@ from worldsim.sim.sight import Chosen, Sight, choose, revealed, row, see, swappe
 from worldsim.sim.state import Memory, WorldState
 
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
+_ASIDE = (50.0, -50.0)  # degrees to both sides of a view that is all that is known
 _BLIND = 0.75  # share of a view ahead that may be unknown: what goes on from nothing will not fit what lies between
 
 
@@ -67,13 +68,25 @@ def _ahead(
     What comes into view bit by bit is never unknown enough for an idea, and what the network draws there by itself is
     the mean of all that it may be.
     """
-    later = foreseen(world.pose, pose)
     height, width = imagination.usable.shape[-2:]
-    if later is None or not _worth_a_look(imagination, world, later, width / height):
-        return None
-    chosen = choose([world], later[None], slots, width / height)
-    idea = imagination.idea(world, later, see(eyes, [world], chosen, later[None], trust))
-    return None if idea is None else replace(idea, worn=torch.zeros_like(idea.worn))
+    for later in _looks(world, pose):
+        if not _worth_a_look(imagination, world, later, width / height):
+            continue
+        chosen = choose([world], later[None], slots, width / height)
+        idea = imagination.idea(world, later, see(eyes, [world], chosen, later[None], trust))
+        if idea is not None:
+            return replace(idea, worn=torch.zeros_like(idea.worn))
+    return None
+
+
+def _looks(world: WorldState, pose: Tensor) -> list[Tensor]:
+    """Where one who moves may look next: on the way that he goes, and at first to both sides."""
+    later = foreseen(world.pose, pose)
+    if later is None:
+        return []
+    first = not any(key.imagined for key in world.memory.frames)
+    aside = [pose + pose.new_tensor([0.0, 0.0, 0.0, turn, 0.0]) for turn in _ASIDE] if first else []
+    return [later, *aside]
 
 
 def _worth_a_look(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from worldsim.model.camera import relative_pose
-from worldsim.model.fill import window_sum
+from worldsim.model.fill import gaps, window_sum
 from worldsim.model.retrieval import resolution
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.warp import Warped, warp
@@ -24,7 +24,7 @@ from worldsim.sim.state import KeyFrame, WorldState
 
 VIEWS = 3
 """Views of a place that one frame is drawn from."""
-_NEWER = 0.9  # of what it shows counts, of a place that was thought of after another one: who goes on stays in the first
+_NEWER = 0.9  # of what it shows counts, for each place that was thought of before it: one stays in the first for long
 _LEAST = 6.0  # cells that a view has to add
 _NEARER = 0.85  # of the distance, and it stands before what another view shows
 
@@ -32,7 +32,8 @@ _NEARER = 0.85  # of the distance, and it stands before what another view shows
 def redrawn(eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight) -> Sight:
     """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of."""
     height, width = sight.ground.shape[-2:]
-    free = (sight.ground < LOOSE) & eyes.model.usable
+    # A crack in what was given goes on as that does.
+    free = gaps((sight.ground >= LOOSE).float()) & eyes.model.usable
     some = free.flatten(1).any(1).tolist()
     chosen = [_views(w, pose[i], width / height) if some[i] else [] for i, w in enumerate(worlds)]
     if not any(chosen):
@@ -88,7 +89,7 @@ def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:
 
 
 def _composed(seen: Warped, rows: range) -> tuple[Tensor, Tensor, Tensor]:
-    """Picture `[3, H, W]`, depth and what is shown `[1, H, W]`: each pixel from the first view that shows what is nearest."""
+    """Picture `[3, H, W]`, depth and what is shown `[1, H, W]`: from the first view that shows it; nearer goes first."""
     frame, far, shown = (part[rows[0]] for part in (seen.frames, seen.depth, seen.known))
     for k in rows[1:]:
         taken = (seen.known[k] > 0.5) & ((shown < 0.5) | (seen.depth[k] < _NEARER * far))
