@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from worldsim.sim.sight import Chosen, Sight, choose, revealed, row, see, swappe
 from worldsim.sim.state import Memory, WorldState
 
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
-_ASIDE = (50.0, -50.0)  # degrees to both sides of a view that is all that is known
+_ASIDE = 50.0  # degrees to the side of a view that is all that is known
 _BLIND = 0.75  # share of a view ahead that may be unknown: what goes on from nothing will not fit what lies between
 
 
@@ -80,13 +81,14 @@ def _ahead(
 
 
 def _looks(world: WorldState, pose: Tensor) -> list[Tensor]:
-    """Where one who moves may look next: on the way that he goes, and at first to both sides."""
+    """Where the player may look next: where he will be if he goes on so, and at first to the side that he turns to."""
     later = foreseen(world.pose, pose)
     if later is None:
         return []
-    first = not any(key.imagined for key in world.memory.frames)
-    aside = [pose + pose.new_tensor([0.0, 0.0, 0.0, turn, 0.0]) for turn in _ASIDE] if first else []
-    return [later, *aside]
+    turning = float(later[3] - pose[3])
+    if turning == 0 or any(key.imagined for key in world.memory.frames):
+        return [later]
+    return [later, pose + pose.new_tensor([0.0, 0.0, 0.0, math.copysign(_ASIDE, turning), 0.0])]
 
 
 def _worth_a_look(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:

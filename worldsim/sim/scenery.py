@@ -89,7 +89,7 @@ def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:
 
 
 def _composed(seen: Warped, rows: range) -> tuple[Tensor, Tensor, Tensor]:
-    """Picture `[3, H, W]`, depth and what is shown `[1, H, W]`: from the first view that shows it; nearer goes first."""
+    """Picture `[3, H, W]`, depth and what is shown `[1, H, W]`: of the first view that shows it; nearer goes first."""
     frame, far, shown = (part[rows[0]] for part in (seen.frames, seen.depth, seen.known))
     for k in rows[1:]:
         taken = (seen.known[k] > 0.5) & ((shown < 0.5) | (seen.depth[k] < _NEARER * far))
