@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import NEAR, decode_depth, encode_depth, rays, relative_pose, rotate, tangents
-from worldsim.model.fill import composite, pull_push
+from worldsim.model.fill import composite
 from worldsim.model.grounding import SHRINK
 from worldsim.model.noise import frame_noise
 from worldsim.model.retrieval import GRID, magnification
@@ -79,6 +79,9 @@ class Imagination:
         self.onward = _onward(poses, self.place)
         self.usable = usable.float()[None, None].cpu()
         self.seen = self._shrunk(self.usable) > 0.5
+        # For each pixel of the HUD the row of the nearest one above it that is none: its colours must not bleed.
+        rows = torch.arange(len(usable))[:, None]
+        self.above = torch.where(usable.cpu(), rows, 0).cummax(0).values
         sketches = [
             self._sketch(frames_to_float(f), encode_depth(d.float())[:, None])
             for f, d in zip(self.frames.split(64), self.depth.split(64))
@@ -213,8 +216,8 @@ class Imagination:
         frame, depth = self.frames[index], self.depth[index]
         if bool(place.mirrored[0]):
             # What lies over the picture is no part of the place, wherever it comes to lie.
-            bare = pull_push(frame.movedim(-1, 0)[None].float(), self.usable)[0].movedim(0, -1)
-            frame, depth = bare.round().to(torch.uint8).flip(1), (depth * (self.usable[0, 0] > 0)).flip(1)
+            bare = frame[self.above, torch.arange(frame.shape[1])]
+            frame, depth = bare.flip(1), (depth * (self.usable[0, 0] > 0)).flip(1)
         return frame.to(self.device), depth.to(self.device)
 
     def _sketch(self, frames: Tensor, codes: Tensor) -> Tensor:
