@@ -297,12 +297,16 @@ def test_exemplars_of_before_are_each_of_another_place(tmp_path: Path) -> None:
     path.write_bytes(encode_exemplars(new))
     with np.load(path) as arrays:
         old = {name: arrays[name] for name in arrays.files if name not in ("views", "place")}
-    with path.open("wb") as file:
-        along = np.diff(new.frames, axis=2, prepend=np.uint8(0)).astype(np.uint8)
-        np.savez_compressed(file, frames=along, **old)
-    back = load_exemplars(tmp_path, (H, W))
-    assert back is not None and np.array_equal(back.frames, new.frames)
-    assert back.place.tolist() == [0, 1]
+    along = np.diff(new.frames, axis=2, prepend=np.uint8(0)).astype(np.uint8)
+    older = {name: array for name, array in old.items() if name != "pose"}
+    for kept in (old, {**older, "pitch": np.array([3.0, -4.0], np.float32)}):
+        with path.open("wb") as file:
+            np.savez_compressed(file, frames=along, **kept)
+        back = load_exemplars(tmp_path, (H, W))
+        assert back is not None and np.array_equal(back.frames, new.frames)
+        assert back.place.tolist() == [0, 1]
+        pitch = kept["pitch"] if "pitch" in kept else np.zeros(2, np.float32)
+        assert np.array_equal(back.pose, unplaced(pitch), equal_nan=True)
 
 
 def test_damaged_or_foreign_exemplars_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -200,3 +201,10 @@ def test_single_views_stand_alone() -> None:
     simulator = Simulator(tiny_model(), CONFIG, exemplars=alone)
     world = turned(simulator, before_grey(simulator), 40.0, 1)
     assert len([key for key in world.memory.frames if key.imagined]) == 1
+
+
+def test_views_that_nobody_knows_the_pose_of_are_no_place_together() -> None:
+    nowhere = replace(room(), pose=unplaced(np.zeros(4, np.float32)))
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=nowhere)
+    made = [key for key in turned(simulator, before_grey(simulator), 40.0, 1).memory.frames if key.imagined]
+    assert len(made) == 1 and bool(made[0].pose.isfinite().all())

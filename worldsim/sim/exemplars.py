@@ -123,11 +123,17 @@ def _read(path: Path) -> list[NDArray[Any]]:
     try:
         return load_arrays(path, ["views", *depth, "pose", "daytime", "place"], _SIZE_LIMIT)
     except CheckpointError as error:
-        try:
-            frames, *rest = load_arrays(path, ["frames", *depth, "pose", "daytime"], _SIZE_LIMIT)
-        except CheckpointError:
-            raise error from error.__cause__
-    return [_sums(frames, axis=2), *rest, np.arange(len(frames), dtype=np.int32)]
+        for told in ("pose", "pitch"):
+            try:
+                frames, low, high, where, daytime = load_arrays(
+                    path, ["frames", *depth, told, "daytime"], _SIZE_LIMIT
+                )
+            except CheckpointError:
+                continue
+            pose = unplaced(where) if told == "pitch" and where.ndim == 1 else where
+            place = np.arange(len(frames), dtype=np.int32)
+            return [_sums(frames, axis=2), low, high, pose, daytime, place]
+        raise error from error.__cause__
 
 
 def _differences(values: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:

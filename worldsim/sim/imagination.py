@@ -75,7 +75,9 @@ class Imagination:
         self.frames, self.depth = torch.from_numpy(exemplars.frames), torch.from_numpy(exemplars.depth)
         poses = torch.from_numpy(exemplars.pose)
         self.pitch, self.daytime = poses[:, 4], torch.from_numpy(exemplars.daytime)
-        self.placing, self.place = Placing(poses), torch.from_numpy(exemplars.place)
+        # Of a view that nobody knows the pose of nobody knows where the others lie.
+        laid, alone = poses[:, :4].isfinite().all(1), -1 - torch.arange(len(poses))
+        self.placing, self.place = Placing(poses), torch.where(laid, torch.from_numpy(exemplars.place), alone)
         self.onward = _onward(poses, self.place)
         self.usable = usable.float()[None, None].cpu()
         self.seen = self._shrunk(self.usable) > 0.5
