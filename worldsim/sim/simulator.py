@@ -38,6 +38,7 @@ from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
 from worldsim.sim.ideas import imagine
 from worldsim.sim.imagination import Imagination
 from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_network
+from worldsim.sim.originals import resharpened
 from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
@@ -217,12 +218,12 @@ class Simulator:
         """What is seen from `pose` `[B, 5]`, and the worlds with what was thought of on the way."""
         chosen = choose(worlds, pose, self.slots, self.width / self.height)
         sight = see(self.eyes, worlds, chosen, pose, self.config.trust)
-        if self.imagination is None:
-            return worlds, sight
-        return imagine(
-            self.imagination, self.eyes, worlds, chosen, pose, sight,
-            trust=self.config.trust, memory=self.config.memory,
-        )  # fmt: skip
+        if self.imagination is not None:
+            worlds, sight = imagine(
+                self.imagination, self.eyes, worlds, chosen, pose, sight,
+                trust=self.config.trust, memory=self.config.memory,
+            )  # fmt: skip
+        return worlds, resharpened(self.eyes, worlds, pose, sight)
 
     def _work(
         self, worlds: Sequence[WorldState], actions: Tensor, pose: Tensor, sight: Sight
