@@ -15,7 +15,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -111,6 +110,8 @@ def main() -> None:
     parser.add_argument("--backend", default="eager", help="what runs the network")
     parser.add_argument("--out", type=Path, default=Path("runs/walk"))
     options = parser.parse_args()
+    import gymnasium  # bare machines have none, and import this module all the same
+
     world = load_world(options.world)
     usable = world.model.usable.cpu()
     env = gymnasium.make("worldsim/Dream-v0", world=options.world, backend=options.backend)
