@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,7 +15,7 @@ from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars, joined, single
 
 from .seeds import Sampler
-from .surveys import SIDES, VIEWS, record_surveys
+from .surveys import SIDES, VIEWS, View, gathered, look, record_surveys
 
 FIRST_WORLD = 1_500_000
 """Seeds of the worlds that exemplars come from: above 1,000,000, where training goes, too."""
@@ -43,7 +41,7 @@ def record_views(engine: str, policy: str, *, count: int, width: int, height: in
     """Play many worlds and keep `count` views of them that differ."""
     game = registry.resolve(registry.ENGINES, engine, "engine")(width=width, height=height)
     player = registry.resolve(registry.POLICIES, policy, "policy")(0)
-    views: list[tuple[Any, ...]] = []
+    views: list[View] = []
     seed = FIRST_WORLD
     while len(views) < _CROWD * count:
         game.reset(seed)
@@ -52,17 +50,11 @@ def record_views(engine: str, policy: str, *, count: int, width: int, height: in
             game.step(player.act(game.state()))
             if tick % _EVERY != _EVERY - 1:
                 continue
-            state = game.state()
             # No half-broken blocks: their cracks would be part of every place that is thought of.
-            if state["break_progress"] == 0:
-                frame, depth, _ids = game.render_buffers()
-                views.append(
-                    (frame, depth.astype(np.float16), state["pose"], state.get("time_of_day", np.nan))
-                )
+            if game.state()["break_progress"] == 0:
+                views.append(look(game))
         seed += 1
-    frames, depths, poses, times = zip(*views)
-    numbers = np.array(poses, np.float32), np.array(times, np.float32)
-    return choose(single(np.stack(frames), np.stack(depths), *numbers), count)
+    return choose(gathered(views, np.arange(len(views), dtype=np.int32)), count)
 
 
 def clip_exemplars(source: Sampler, count: int) -> Exemplars:

@@ -6,6 +6,7 @@ open, what is behind a tree or beside the path, the others of the same place sho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,8 @@ def record_surveys(engine: str, *, first: int, places: int, width: int, height: 
         if views is not None:
             found.append(views)
         seed += 1
-    frames, depth, pose, daytime = zip(*(view for views in found for view in views))
-    numbers = np.stack(pose), np.array(daytime, np.float32)
-    return Exemplars(
-        np.stack(frames), np.stack(depth), *numbers, np.arange(places, dtype=np.int32).repeat(VIEWS)
-    )
+    place = np.arange(places, dtype=np.int32).repeat(VIEWS)
+    return gathered([view for views in found for view in views], place)
 
 
 def survey(game: Any, *, yaw: float) -> list[View] | None:
@@ -64,7 +62,7 @@ def survey(game: Any, *, yaw: float) -> list[View] | None:
             return None
         for side in range(SIDES):
             _face(game, yaw + 90.0 * side)
-            views.append(_view(game))
+            views.append(look(game))
     near = np.mean([(depth[::4, ::4] < _NEAR).mean() for _, depth, _, _ in views])
     return views if near <= _CLOSE else None
 
@@ -99,11 +97,18 @@ def _act(game: Any, *keys: str, camera: tuple[float, float] = (0.0, 0.0), ticks:
         game.step(action)
 
 
-def _view(game: Any) -> View:
+def look(game: Any) -> View:
+    """What a game's player sees now."""
     frame, depth, _ids = game.render_buffers()
     state = game.state()
     pose, daytime = np.asarray(state["pose"], np.float32), float(state.get("time_of_day", np.nan))
-    return frame.copy(), depth.astype(np.float16), pose, daytime
+    return frame, depth.astype(np.float16), pose, daytime
+
+
+def gathered(views: Sequence[View], place: NDArray[np.int32]) -> Exemplars:
+    """Views, and which place `[N]` each is of, as exemplars."""
+    frames, depth, pose, daytime = zip(*views)
+    return Exemplars(np.stack(frames), np.stack(depth), np.stack(pose), np.array(daytime, np.float32), place)
 
 
 def _eye(game: Any) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ def take_sharper(known: Any, other: Any, other_depth: Any, other_known: Any, fra
         both = known[n] * other_known[n]
         share, off = _compare(frames[n], other[n], both)
         fine, finer = _roughness(frames[n], both), _roughness(other[n], both)
-        near, far = _range(depth[n], known[n])
+        near, far = _greatest(-depth[n], known[n]), _greatest(depth[n], known[n])
         rows, columns = share.shape
         for j in range(rows):
             for i in range(columns):
@@ -33,7 +33,7 @@ def take_sharper(known: Any, other: Any, other_depth: Any, other_known: Any, fra
                     _take(
                         j,
                         i,
-                        _least(near, j, i),
+                        -_most(near, j, i),
                         _most(far, j, i),
                         both,
                         other[n],
@@ -89,17 +89,15 @@ def _roughness(a: Any, both: Any) -> Any:
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _range(depth: Any, known: Any) -> Any:
-    """Least and greatest known depth of each square."""
-    height, width = depth.shape
-    shape = (height // PATCH, width // PATCH)
-    near, far = np.full(shape, np.inf, np.float32), np.full(shape, -np.inf, np.float32)
-    for j in range(shape[0] * PATCH):
-        for i in range(shape[1] * PATCH):
+def _greatest(values: Any, known: Any) -> Any:
+    """The greatest known value of each square."""
+    height, width = values.shape
+    found = np.full((height // PATCH, width // PATCH), -np.inf, np.float32)
+    for j in range(found.shape[0] * PATCH):
+        for i in range(found.shape[1] * PATCH):
             if known[j, i] > 0.5:
-                near[j // PATCH, i // PATCH] = min(near[j // PATCH, i // PATCH], depth[j, i])
-                far[j // PATCH, i // PATCH] = max(far[j // PATCH, i // PATCH], depth[j, i])
-    return near, far
+                found[j // PATCH, i // PATCH] = max(found[j // PATCH, i // PATCH], values[j, i])
+    return found
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -133,15 +131,6 @@ def _around(squares: Any, j: int, i: int) -> float:
         for column in range(max(i - 1, 0), min(i + 2, squares.shape[1])):
             total += squares[row, column]
     return total
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _least(squares: Any, j: int, i: int) -> float:
-    found = squares[j, i]
-    for row in range(max(j - 1, 0), min(j + 2, squares.shape[0])):
-        for column in range(max(i - 1, 0), min(i + 2, squares.shape[1])):
-            found = min(found, squares[row, column])
-    return found
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -80,6 +80,23 @@ def resolution(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> 
     return torch.zeros_like(fine).scatter_reduce_(2, cells, fine, "amax")
 
 
+def finest(fine: Tensor, count: int, least: float) -> list[int]:
+    """Choose up to `count` candidates, each adding most to how finely the view is shown, and at least `least` cells.
+
+    Args:
+        fine: `[N, 240]` of one world, from `resolution`.
+    """
+    best, chosen = torch.zeros_like(fine[0]), []
+    for _ in range(count):
+        added = (fine - best).clamp(min=0).sum(1).tolist()
+        k = added.index(max(added))
+        if added[k] < least:
+            break
+        chosen.append(k)
+        best = torch.maximum(best, fine[k])
+    return chosen
+
+
 def _land(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor, Tensor]:
     """Where the candidates' points come to lie: the cell, the depth, and whether it is in view, each `[B, N, 240]`."""
     tan_x, tan_y = tangents(GRID[0], GRID[0])[0] * aspect, tangents(GRID[0], GRID[0])[1]

@@ -12,13 +12,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from worldsim.model.camera import relative_pose
-from worldsim.model.retrieval import resolution
+from worldsim.model.retrieval import finest, resolution
 from worldsim.model.sharpen import sharpen
-from worldsim.model.tokenizer import frames_to_float
-from worldsim.model.warp import warp
 from worldsim.sim.eyes import Eyes
-from worldsim.sim.sight import Sight
+from worldsim.sim.sight import Sight, brought
 from worldsim.sim.state import KeyFrame, WorldState
 
 ORIGINALS = 2
@@ -34,17 +31,13 @@ def resharpened(eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: S
     chosen = [_chosen(world, pose[i], width / height) for i, world in enumerate(worlds)]
     if not any(chosen):
         return sight
-    view, usable = sight.view, eyes.model.usable
+    view = sight.view
     warped, depth = view.warped.clone(), view.depth.clone()
     for k in range(ORIGINALS):
         rows = [i for i, keys in enumerate(chosen) if k < len(keys)]
         if not rows:
             break
-        keys = [chosen[i][k] for i in rows]
-        moved = relative_pose(torch.stack([key.pose for key in keys]), pose[rows])
-        frames = frames_to_float(torch.stack([key.frame for key in keys]))
-        far = torch.stack([key.depth for key in keys]).float()[:, None]
-        seen = warp(frames, far, moved[0].to(eyes.device), moved[1].to(eyes.device), usable, solid=True)
+        seen = brought(eyes, [chosen[i][k] for i in rows], pose[rows])
         for slot in range(min(_SLOTS, warped.shape[1])):
             known = view.known[rows, slot]
             warped[rows, slot], depth[rows, slot] = sharpen(
@@ -62,12 +55,4 @@ def _chosen(world: WorldState, pose: Tensor, aspect: float) -> list[KeyFrame]:
         return []
     fine = resolution(memory.coarse[None, given], memory.poses[None, given], pose[None], aspect)[0]
     fine = torch.where(fine < _COARSE, 0.0, fine)
-    best, keys = torch.zeros_like(fine[0]), []
-    for _ in range(ORIGINALS):
-        added = (fine - best).clamp(min=0).sum(1).tolist()
-        k = added.index(max(added))
-        if added[k] < _LEAST:
-            break
-        keys.append(memory.frames[given[k]])
-        best = torch.maximum(best, fine[k])
-    return keys
+    return [memory.frames[given[k]] for k in finest(fine, ORIGINALS, _LEAST)]

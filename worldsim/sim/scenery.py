@@ -13,13 +13,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from worldsim.model.camera import relative_pose
-from worldsim.model.fill import gaps, window_sum
-from worldsim.model.retrieval import resolution
-from worldsim.model.tokenizer import frames_to_float
-from worldsim.model.warp import Warped, warp
+from worldsim.model.fill import gaps
+from worldsim.model.retrieval import finest, resolution
+from worldsim.model.warp import Warped
 from worldsim.sim.eyes import Eyes
-from worldsim.sim.sight import CRUMB, LOOSE, Sight
+from worldsim.sim.sight import LOOSE, Sight, brought, lone
 from worldsim.sim.state import KeyFrame, WorldState
 
 VIEWS = 3
@@ -64,28 +62,14 @@ def _views(world: WorldState, pose: Tensor, aspect: float) -> list[KeyFrame]:
     places = thought_of.unique()
     shown = [fine[thought_of == tick].amax(0).sum() * _NEWER**k for k, tick in enumerate(places)]
     here = thought_of == places[torch.stack(shown).argmax()]
-    best, keys = torch.zeros_like(fine[0]), []
-    for _ in range(VIEWS):
-        added = ((fine - best).clamp(min=0).sum(1) * here).tolist()
-        k = added.index(max(added))
-        if added[k] < _LEAST:
-            break
-        keys.append(world.memory.frames[index[k]])
-        best = torch.maximum(best, fine[k])
-    return keys
+    return [world.memory.frames[index[k]] for k in finest(fine * here[:, None], VIEWS, _LEAST)]
 
 
 def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:
     """All the views, one world's after the other's, from where its player stands, less lone pixels."""
-    keys = [key for row in chosen for key in row]
     here = torch.repeat_interleave(pose, torch.tensor([len(row) for row in chosen]), 0)
-    rotation, translation = relative_pose(torch.stack([key.pose for key in keys]), here)
-    frames = frames_to_float(torch.stack([key.frame for key in keys]))
-    depth = torch.stack([key.depth for key in keys]).float()[:, None]
-    moved = rotation.to(eyes.device), translation.to(eyes.device)
-    seen = warp(frames, depth, *moved, eyes.model.usable, solid=True)
-    share = window_sum(seen.known, CRUMB) / window_sum(torch.ones_like(seen.known[:1]), CRUMB)
-    return replace(seen, known=torch.where(share < 0.5, 0.0, seen.known))
+    seen = brought(eyes, [key for row in chosen for key in row], here)
+    return replace(seen, known=torch.where(lone(seen.known), 0.0, seen.known))
 
 
 def _composed(seen: Warped, rows: range) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model.camera import encode_depth
+from worldsim.model.camera import encode_depth, relative_pose
 from worldsim.model.fill import gaps, window_sum
 from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.tokenizer import frames_to_float
+from worldsim.model.warp import Warped, warp
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.state import KeyFrame, WorldState
 
@@ -23,9 +24,7 @@ GIVEN = 0.35
 """Grounding below which a thing counts as invented, and something finer may take its place."""
 LOOSE = 0.5
 """Grounding below which a thing is kept sharp rather than drawn as the mean of what it may be."""
-CRUMB = 9
-"""Side of the window that has to be half full, or what is in its middle is a lone pixel."""
-_SAME_COLOUR, _SAME_DEPTH, _PATCH = 0.12, 0.04, 4
+_SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
 Chosen = list[list[KeyFrame | None]]
 """For each world the frames to look at, slot by slot; None for an empty slot."""
 
@@ -104,6 +103,15 @@ def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, 
     return Sight(references, imagined.to(eyes.device), view, ground)
 
 
+def brought(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Warped:
+    """N frames, each as it is seen from one of the poses `[N, 5]`."""
+    rotation, translation = relative_pose(torch.stack([key.pose for key in keys]), pose)
+    frames = frames_to_float(torch.stack([key.frame for key in keys]))
+    depth = torch.stack([key.depth for key in keys]).float()[:, None]
+    moved = rotation.to(eyes.device), translation.to(eyes.device)
+    return warp(frames, depth, *moved, eyes.model.usable, solid=True)
+
+
 def row(sight: Sight, i: int) -> Sight:
     """What world `i` of a batch sees, as a batch of one."""
     return Sight(
@@ -176,10 +184,13 @@ def united(sight: Sight) -> View:
 
 def _without_crumbs(view: View, free: Tensor) -> View:
     """The view less lone pixels where it is free: a surface seen from far too near is a lattice, not a surface."""
-    known = view.known.flatten(0, 1)
-    share = window_sum(known, CRUMB) / window_sum(torch.ones_like(known[:1]), CRUMB)
-    lone = (share < 0.5).unflatten(0, view.known.shape[:2]) & free[:, None]
-    return replace(view, known=torch.where(lone, 0.0, view.known))
+    alone = lone(view.known.flatten(0, 1)).unflatten(0, view.known.shape[:2]) & free[:, None]
+    return replace(view, known=torch.where(alone, 0.0, view.known))
+
+
+def lone(known: Tensor) -> Tensor:
+    """Bool `[N, 1, H, W]`: most of what is around is not known."""
+    return window_sum(known, _CRUMB) / window_sum(torch.ones_like(known[:1]), _CRUMB) < 0.5
 
 
 def _agree(

@@ -48,11 +48,7 @@ class Memory:
 
     def add(self, frame: KeyFrame, limit: int) -> Memory:
         """A memory with one more frame; the oldest is forgotten beyond `limit`."""
-        coarse = shrink_depth(frame.depth[None]).to(frame.pose.device)
-        pose = frame.pose[None]
-        if self.coarse is not None and self.poses is not None:
-            coarse, pose = torch.cat([self.coarse, coarse])[-limit:], torch.cat([self.poses, pose])[-limit:]
-        return Memory((*self.frames, frame)[-limit:], coarse, pose)
+        return self.add_behind((frame,), 0, limit)
 
     def add_behind(self, frames: Sequence[KeyFrame], newer: int, limit: int) -> Memory:
         """A memory with some more frames, the newest `newer` of which stay the newest."""
