@@ -57,6 +57,29 @@ def test_only_the_frame_that_it_copies_is_drawn_where_the_network_is_sure() -> N
     assert torch.allclose(depth, inputs.newest_depth, atol=1e-5)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_pixel_that_copies_two_surfaces_lies_on_the_one_with_most_weight(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is played; while it learns, in between, so that there is a way from one to the other."""
+    if not compiled:
+        monkeypatch.setattr(composition, "_mix_compiled", mix_torch)
+    model = tiny_model().eval().requires_grad_(False)
+    inputs, x = probe(model)
+    near, far = -0.5, 0.5
+    inputs.warped_depth[:, 0], inputs.warped_depth[:, 1:] = near, far
+    inputs.newest_depth[:], inputs.known[:], inputs.fixed[:], inputs.temperature[:] = near, 1.0, 0.0, 1.0
+    pixels, slots = len(inputs.fixed), inputs.known.shape[1]
+    raw = torch.zeros(1, x.shape[1] + (2 + slots + 3) * pixels, *x.shape[2:])
+    first = x.shape[1] + 2 * pixels
+    raw[:, first : first + pixels] = 0.5  # beside what comes first in any case, about twice as much as of the second
+    level = torch.ones(1)
+    mean, played = (compose(raw, x, level, inputs, calm)[1] for calm in (0.0, 0.03))
+    assert bool(((mean > near + 0.05) & (mean < far - 0.05)).all()) and torch.allclose(
+        played, torch.full_like(played, near), atol=0.01
+    )
+
+
 def test_weights_that_were_written_to_are_used_at_once() -> None:
     """The modulation of all layers is one product of weights that are kept; they must not be kept too long."""
     model = tiny_model().eval().requires_grad_(False)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from model_fakes import H, W, tiny_model
 from worldsim.train.exemplars import choose_places, record_exemplars
-from worldsim.train.surveys import SIDES, STANDS, VIEWS, record_surveys, survey
+from worldsim.train.surveys import PITCHES, SIDES, STANDS, VIEWS, record_surveys, survey
 
 from worldsim.actions import CAMERA
 from worldsim.model.camera import relative_pose, tangents
@@ -19,6 +19,8 @@ from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.warp import warp
 from worldsim.sim.exemplars import Exemplars, joined, single, unplaced
 from worldsim.sim.placing import Placing
+from worldsim.sim.scenery import redrawn
+from worldsim.sim.sight import choose, see
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import KeyFrame, Memory, WorldState
 
@@ -46,12 +48,14 @@ def test_a_place_is_seen_to_all_sides_from_stands_a_few_steps_apart() -> None:
     found = places()
     assert found.place.tolist() == np.arange(3).repeat(VIEWS).tolist()
     for place in range(3):
-        pose = found.pose[found.place == place].reshape(STANDS, SIDES, 5)
-        assert np.ptp(pose[..., :3], axis=1).max() < 0.01, "who looks about does not move"
-        apart = np.linalg.norm(np.diff(pose[:, 0, [0, 2]], axis=0), axis=1)
+        pose = found.pose[found.place == place].reshape(STANDS, len(PITCHES), SIDES, 5)
+        assert np.ptp(pose[..., :3], axis=(1, 2)).max() < 0.01, "who looks about does not move"
+        apart = np.linalg.norm(np.diff(pose[:, 0, 0, [0, 2]], axis=0), axis=1)
         assert (apart >= 5).all() and (apart < 7).all()
-        turns = np.diff(pose[..., 3], axis=1) % 360
-        assert np.allclose(turns, 90, atol=0.1) and np.allclose(pose[..., 4], 8, atol=0.1)
+        turns = np.diff(pose[..., 3], axis=2) % 360
+        assert np.allclose(turns, 90, atol=0.1)
+        level, up = pose[:, 0, :, 4], pose[:, 1, :, 4]
+        assert np.allclose(level, 8, atol=0.1) and np.allclose(up, -30, atol=0.1)
 
 
 def test_where_nobody_can_walk_there_is_no_place() -> None:
@@ -87,7 +91,8 @@ def test_the_views_of_a_place_stay_one_place_wherever_it_is_put(mirrored: bool) 
     frames, depth = torch.from_numpy(found.frames), torch.from_numpy(found.depth).float()
     if mirrored:
         frames, depth = frames.flip(2), depth.flip(2)
-    pairs = [(a, b) for a in range(SIDES) for b in range(SIDES, 2 * SIDES)]
+    next_stand = SIDES * len(PITCHES)
+    pairs = [(a, next_stand + b) for a in range(SIDES) for b in range(SIDES)]
     shares = [agreement(frames[index], depth[index], laid.pose, a, b) for a, b in pairs]
     many = [same for shown, same in shares if shown > 0.2]
     assert len(many) >= 4 and np.median(many) > 0.7
@@ -177,6 +182,28 @@ def test_what_was_given_is_not_drawn_over() -> None:
     home = turned(simulator, turned(simulator, before_grey(simulator), 40.0, 9), 0.0, 1)
     middle = home.newest.frame[H // 8 : H // 2, W // 3 : -W // 3].float()
     assert float((middle - 120).abs().mean()) < 4
+
+
+def test_pieces_of_what_was_given_are_given_up_among_guesses() -> None:
+    """A wall that was walked through hangs about in pieces; a crack in a wall is no guess."""
+    simulator = Simulator(tiny_model(lively=False), CONFIG, exemplars=room())
+    world = turned(simulator, before_grey(simulator), 45.0, 4)
+    here = world.newest.pose[None]
+    sight = see(simulator.eyes, [world], choose([world], here, 4, W / H), here, 0.05)
+    torn = torch.zeros(1, 1, H, W)
+    torn[..., ::4, ::4] = 1.0
+    torn[..., W // 2 :] = 1.0
+    torn[..., 20, W - 8] = 0.0
+    warped = sight.view.warped.clone()
+    warped[:, 0] = torch.where(torn > 0, 1.0, warped[:, 0])
+    after = redrawn(
+        simulator.eyes, [world], here, replace(sight, ground=torn, view=replace(sight.view, warped=warped))
+    )
+    left, right = slice(8, W // 2 - 8), slice(W // 2 + 8, None)
+    assert not bool(after.ground[..., 8:-8, left].any()), "what is drawn over is given no longer"
+    assert float(after.view.warped[0, 0, :, 8 : H // 2, left].max()) < 0.9
+    assert torch.equal(after.ground[..., right], torn[..., right])
+    assert torch.equal(after.view.warped[0, 0, :, :, right], warped[0, 0, :, :, right])
 
 
 def test_a_place_is_put_behind_what_was_seen_last() -> None:

@@ -12,6 +12,7 @@ from worldsim.model.camera import (
     encode_depth,
     from_yaw_frame,
     relative_pose,
+    tangents,
     to_yaw_frame,
     turn,
 )
@@ -125,6 +126,37 @@ def test_a_thing_that_is_walked_up_to_stays_whole_and_does_not_grow(implementati
         rows, columns = (seen.depth[0, 0] < 2).nonzero().unbind(1)
         assert rows.min() >= 12 and rows.max() <= 35 and columns.min() >= 28 and columns.max() <= 51
     assert torch.equal(holed.known, torch.minimum(holed.known, whole.known)), "nothing is lost"
+
+
+@pytest.mark.parametrize("implementation", (warp, warp_torch))
+def test_things_drag_nothing_behind_them(implementation: Any) -> None:
+    """Ten small steps aside, each time from the last picture: what was behind a thing stays unknown, and no sheet of it."""
+    frames, depth = torch.zeros(1, 3, H, W), torch.full((1, 1, H, W), 30.0)
+    depth[..., 16:32, 30:50] = 3.0
+    frames[..., 16:32, 30:50] = 1.0
+    step = 0.7 * 3.0 / (W / 2 / tangents(H, W)[0])  # moves it by 0.7 pixels, and the wall by 0.07
+    after = torch.cat([from_yaw_frame(torch.tensor([[step, 0.0, 0.0]]), torch.zeros(1)), torch.zeros(1, 2)], 1)
+    for _ in range(10):
+        seen = implementation(
+            frames, depth, *relative_pose(torch.zeros(1, 5), after), EVERYWHERE, solid=True
+        )
+        frames, depth = seen.frames, torch.where(seen.known > 0, seen.depth, 0.0)
+    row = depth[0, 0, H // 2]
+    thing = ((row > 0) & (row < 6)).nonzero()[:, 0]
+    assert abs(len(thing) - 20) <= 1 and int(thing.max()) <= 43, "as wide as it was"
+    assert float(frames[0, 0, H // 2, thing].min()) > 0.7, "and of its own colour"
+    assert not bool((row[44:49] > 0).any()), "nobody has seen what was behind it"
+
+
+@pytest.mark.parametrize("implementation", (warp, warp_torch))
+def test_a_plane_seen_at_a_glancing_angle_stays_whole(implementation: Any) -> None:
+    """Level ground: from row to row it is much farther off, and yet one surface."""
+    rows = ((torch.arange(H) + 0.5) / H * 2 - 1) * tangents(H, W)[1]
+    depth = torch.where(rows > 0.04, 1.62 / rows.clamp(min=0.01), 60.0).view(1, 1, H, 1).expand(1, 1, H, W).clone()
+    move = relative_pose(torch.zeros(1, 5), torch.tensor([[0.0, 0.0, 0.3, 0.0, 0.0]]))
+    seen = implementation(torch.zeros(1, 3, H, W), depth, *move, EVERYWHERE, solid=True)
+    ground = seen.known[0, 0, H // 2 + 3 : -2]
+    assert float(ground.mean()) > 0.99
 
 
 def test_what_is_seen_from_behind_is_not_drawn() -> None:

@@ -90,9 +90,9 @@ class Recipe:
     threads: int | None = None
     """Threads of matrix products; None leaves torch's choice."""
     exemplars: int = 120
-    """Single views of the game that go with the world, for it to begin inventions from; 14 KB each as it ships."""
+    """Single views of the game that go with the world, for it to begin inventions from; 9 KB each as it ships."""
     places: int = 36
-    """Places of the game, of twelve views each, that go with it, too; recordings give as many more single views."""
+    """Places of the game, of 24 views each (`surveys`), that go with it, too; recordings give as many more single views."""
     preview_minutes: float | None = 10.0
     """Time between strips of real against generated frames, one at the end included; None for none at all."""
     save_minutes: float = 5.0

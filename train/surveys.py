@@ -1,7 +1,7 @@
 """Surveys: places of a game seen from several sides, for a world's invention to walk about in.
 
-A surveyor stands somewhere, looks at all four sides, walks a few blocks on, and looks again. What single views leave
-open, what is behind a tree or beside the path, the others of the same place show.
+A surveyor stands somewhere, looks at all four sides and up at all four sides, walks a few blocks on, and looks again.
+What single views leave open, what is behind a tree, beside the path or overhead, the others of the same place show.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.sim.exemplars import Exemplars
 
 STANDS, SIDES = 3, 4
-VIEWS = STANDS * SIDES
+PITCHES = (8.0, -30.0)
+"""Degrees that a surveyor looks down: a view spans 70."""
+VIEWS = STANDS * SIDES * len(PITCHES)
 """Views of a place."""
 _APART = 5.0  # blocks from one stand to the next
-_PITCH = 8.0  # degrees down
 _SETTLE, _STUCK, _WALK = 6, 12, 80  # ticks to come to rest, without getting on, and on the way at most
 _NEAR, _CLOSE = 2.0, 0.25  # blocks, and the share of a place that may be nearer
 _GOLDEN = 222.49  # degrees: a golden section of the circle, which repeats last
@@ -47,7 +48,7 @@ def record_surveys(engine: str, *, first: int, places: int, width: int, height: 
 
 
 def survey(game: Any, *, yaw: float) -> list[View] | None:
-    """The views of one place, stand by stand and to the right; None where nobody can walk about.
+    """The views of one place, stand by stand, first level, then up, each to the right; None where nobody can walk about.
 
     Args:
         game: an engine, reset.
@@ -60,9 +61,10 @@ def survey(game: Any, *, yaw: float) -> list[View] | None:
         _act(game, ticks=_SETTLE)
         if game.state()["in_water"] or game.state()["health"] < _WHOLE:
             return None
-        for side in range(SIDES):
-            _face(game, yaw + 90.0 * side)
-            views.append(look(game))
+        for pitch in PITCHES:
+            for side in range(SIDES):
+                _face(game, yaw + 90.0 * side, pitch)
+                views.append(look(game))
     near = np.mean([(depth[::4, ::4] < _NEAR).mean() for _, depth, _, _ in views])
     return views if near <= _CLOSE else None
 
@@ -83,10 +85,10 @@ def _walk(game: Any, yaw: float) -> bool:
     return False
 
 
-def _face(game: Any, yaw: float) -> None:
+def _face(game: Any, yaw: float, pitch: float = PITCHES[0]) -> None:
     for _ in range(_SETTLE):
         pose = game.state()["pose"]
-        _act(game, camera=(_PITCH - pose[4], (yaw - pose[3] + 180.0) % 360.0 - 180.0))
+        _act(game, camera=(pitch - pose[4], (yaw - pose[3] + 180.0) % 360.0 - 180.0))
 
 
 def _act(game: Any, *keys: str, camera: tuple[float, float] = (0.0, 0.0), ticks: int = 1) -> None:

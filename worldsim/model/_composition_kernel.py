@@ -7,11 +7,13 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from worldsim.model.composition import ALIKE
+
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def mix(
     weights: Any, residual: Any, depth: Any, threshold: Any, warped: Any, newest: Any, x: Any, warped_depth: Any,
-    newest_depth: Any, latents: Any, codes: Any,
+    newest_depth: Any, single: bool, latents: Any, codes: Any,
 ) -> None:  # fmt: skip
     """Fill `latents` and `codes`; see `composition.mix_torch` for shapes. There is a weight for each pixel."""
     batch, channels, height, _ = latents.shape
@@ -28,6 +30,11 @@ def mix(
         for p in range(pixels):
             out = codes[b, p, row]
             out[:] = depth[b, p, row]
+            if single:
+                _add_single(
+                    weights[b, : slots + 1, p, row], warped_depth[b, :, p, row], newest_depth[b, p, row], out
+                )
+                continue
             for k in range(slots):
                 _add(weights[b, k, p, row], warped_depth[b, k, p, row], out)
             _add(weights[b, slots, p, row], newest_depth[b, p, row], out)
@@ -37,6 +44,28 @@ def mix(
 def _add(weights: Any, values: Any, out: Any) -> None:
     for i in range(out.size):
         out[i] += weights[i] * values[i]
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _add_single(weights: Any, warped: Any, newest: Any, out: Any) -> None:
+    """Add the depth of the surface with most weight, of candidates `[n, w]` whose last is the newest frame."""
+    count = len(weights)
+    codes = np.empty(count, np.float32)
+    for i in range(out.size):
+        for k in range(count - 1):
+            codes[k] = warped[k, i]
+        codes[count - 1] = newest[i]
+        total, most, best = np.float32(0), np.float32(-1), np.float32(0)
+        for k in range(count):
+            total += weights[k, i]
+            mass, shown = np.float32(0), np.float32(0)
+            for other in range(count):
+                if abs(codes[other] - codes[k]) < np.float32(ALIKE):
+                    mass += weights[other, i]
+                    shown += weights[other, i] * codes[other]
+            if mass > most:
+                most, best = mass, shown
+        out[i] += best / max(most, np.float32(1e-6)) * total
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

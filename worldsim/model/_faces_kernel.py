@@ -1,4 +1,4 @@
-"""The compiled twin of `faces.py`: what lies between pixels that have come apart, drawn as triangles.
+"""The compiled twin of `faces.py`: cracks closed within surfaces, and triangles between pixels that have come apart.
 
 Numba keeps compiled code by the date of this file and of `_warp_kernel.py`: touch both when constants of
 `faces.py` change.
@@ -12,7 +12,45 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from worldsim.model.faces import APART, BEHIND, FLAT, WIDEST
+from worldsim.model.faces import APART, BEHIND, FLAT, FLUSH, WIDEST
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def close_within(z_buffer: Any) -> None:
+    """See `faces.close_within_torch`; one z-buffer `[H, W]`, in place."""
+    height, width = z_buffer.shape
+    before = z_buffer.copy()
+    nothing = np.float32(0)
+    for j in range(height):
+        for i in range(width):
+            if before[j, i] > 0:
+                continue
+            z = nothing
+            if 0 < i < width - 1:
+                left = before[j, i - 2] if i > 1 else nothing
+                right = before[j, i + 2] if i < width - 2 else nothing
+                z = _between(left, before[j, i - 1], before[j, i + 1], right)
+            if z == 0 and 0 < j < height - 1:
+                above = before[j - 2, i] if j > 1 else nothing
+                below = before[j + 2, i] if j < height - 2 else nothing
+                z = _between(above, before[j - 1, i], before[j + 1, i], below)
+            if z > 0:
+                z_buffer[j, i] = z
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _between(a: float, b: float, c: float, d: float) -> float:
+    """The depth between b and c if they are of one surface, else 0; a and d are their other neighbours."""
+    if b == 0 or c == 0:
+        return np.float32(0)
+    near_b, near_c, two = 1 / b, 1 / c, np.float32(2)
+    step = near_c - near_b
+    off = abs(step)
+    if a > 0:
+        off = min(off, abs(step - two * (near_b - 1 / a)))
+    if d > 0:
+        off = min(off, abs(step - two * (1 / d - near_c)))
+    return two / (near_b + near_c) if off <= np.float32(FLUSH) * min(near_b, near_c) else np.float32(0)
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -8,7 +8,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from worldsim.model._faces_kernel import fill_faces
+from worldsim.model._faces_kernel import close_within, fill_faces
 from worldsim.model.camera import TIGHT
 from worldsim.model.faces import BEHIND
 
@@ -25,8 +25,11 @@ def reproject(
         tight, loose = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
         us, vs, zs = _land(depth[i, 0], rotation[i], translation[i], tan_x, tan_y)
         _splat(depth[i, 0], usable, us, vs, zs, tight, loose)
-        _close_cracks(tight, loose)
-        _close_cracks(tight, loose)  # where two cracks cross
+        for _ in range(2):  # where two cracks cross
+            if solid:
+                close_within(tight)
+            else:
+                _close_cracks(tight, loose)
         if solid:
             fill_faces(depth[i, 0], usable, us, vs, zs, tight)
         _lookup(

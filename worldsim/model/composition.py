@@ -19,6 +19,8 @@ EXTRA_CANDIDATES = 3
 """Beside the references: the unwarped newest frame, the noisy frame, and nothing."""
 FIRM = 0.3
 """Units of [-1, 1] that the residual has to go farther at a temperature of 0."""
+ALIKE = 0.04
+"""Depth codes that differ by less may be of one surface."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def compose(
     `calm` is how far, in units of [-1, 1], the residual has to go before it changes what the
     references show (soft threshold): a world that eats its own output must not pay for small
     biases at every frame. Where the temperature is low it has to go farther, and one reference is copied
-    instead of a mean of several: what was a guess is to stay the same guess.
+    instead of a mean of several: what was a guess is to stay the same guess. And a pixel shows one surface: where it
+    is above 0, depth is not the mean of all that is copied, which lies in the air between two of them, but that of the
+    surface with most of the weight. While the world learns, it is the mean, which tells the weights where to go.
 
     Args:
         raw: `[B, C + 2 P + (R + 3) G, h, w]` residual, depth, spread, and copy weights before the softmax, for
@@ -92,7 +96,7 @@ def compose(
     by_pixel = groups == pixels and channels % pixels == 0
     compiled = by_pixel and has_numbers(raw)
     mix = _mix_compiled if compiled else mix_torch
-    return *mix(weights, residual, depth, threshold, x, sources), F.softplus(spread - 3)
+    return *mix(weights, residual, depth, threshold, x, sources, calm > 0), F.softplus(spread - 3)
 
 
 def _weigh(logits: Tensor, noise_level: Tensor, sources: Sources) -> Tensor:
@@ -125,9 +129,13 @@ def _threshold(sources: Sources, calm: float) -> Tensor:
 
 
 def mix_torch(
-    weights: Tensor, residual: Tensor, depth: Tensor, threshold: Tensor, x: Tensor, sources: Sources
+    weights: Tensor, residual: Tensor, depth: Tensor, threshold: Tensor, x: Tensor, sources: Sources, single: bool
 ) -> tuple[Tensor, Tensor]:
-    """Latents and depth codes by weights `[B, R + 3, G, h, w]`, in plain torch on any device."""
+    """Latents and depth codes by weights `[B, R + 3, G, h, w]`, in plain torch on any device.
+
+    Args:
+        single: depth is that of a single surface.
+    """
     colours, rest = divmod(residual.shape[1], threshold.shape[1])
     if not rest and colours:  # learned latents have no pixels to threshold
         over = residual.abs() - threshold.repeat(1, colours, 1, 1)
@@ -135,7 +143,18 @@ def mix_torch(
     # Nothing, the last candidate, adds nothing to the sum.
     seen, noisy = weights[:, :-2], weights[:, -2:-1]
     latents = _sum(seen, sources.candidates) + _sum(noisy, x[:, None]) + residual
-    return latents, _sum(seen, sources.candidate_depth) + depth
+    codes = sources.candidate_depth
+    return latents, (_single(seen, codes) if single else _sum(seen, codes)) + depth
+
+
+def _single(weights: Tensor, codes: Tensor) -> Tensor:
+    """Of depth codes `[B, n, P, h, w]` those of the surface with most weight `[B, n, G, h, w]`: `[B, P, h, w]`."""
+    weights = weights.expand_as(codes)
+    alike = [(codes - codes[:, k : k + 1]).abs() < ALIKE for k in range(codes.shape[1])]
+    mass = torch.stack([(weights * same).sum(1) for same in alike], 1)
+    most, best = mass.max(1, keepdim=True)
+    shown = weights * ((codes - codes.gather(1, best)).abs() < ALIKE)
+    return (shown * codes).sum(1) / most[:, 0].clamp(min=1e-6) * weights.sum(1)
 
 
 def _sum(weights: Tensor, candidates: Tensor) -> Tensor:
@@ -149,10 +168,10 @@ def _sum(weights: Tensor, candidates: Tensor) -> Tensor:
 
 
 def _mix_compiled(
-    weights: Tensor, residual: Tensor, depth: Tensor, threshold: Tensor, x: Tensor, sources: Sources
+    weights: Tensor, residual: Tensor, depth: Tensor, threshold: Tensor, x: Tensor, sources: Sources, single: bool
 ) -> tuple[Tensor, Tensor]:
     latents, codes = torch.empty(x.shape), torch.empty(depth.shape)
     shown = (sources.warped, sources.newest, x, sources.warped_depth, sources.newest_depth)
     given = arrays(weights, residual, depth, threshold, *shown)
-    kernel("composition", "mix")(*given, latents.numpy(), codes.numpy())
+    kernel("composition", "mix")(*given, single, latents.numpy(), codes.numpy())
     return latents, codes

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import FAR, TIGHT, rays, rotate, tangents
-from worldsim.model.faces import BEHIND, fill_faces_torch
+from worldsim.model.faces import BEHIND, close_within_torch, fill_faces_torch
 from worldsim.model.fused import fusible
 from worldsim.model.kernels import arrays, kernel
 
@@ -50,8 +50,9 @@ def warp(
         depth: `[N, 1, H, W]` z-depth in blocks of each reference pixel; 0 where it shows nothing.
         rotation, translation: `[N, 3, 3]`, `[N, 3]` from `camera.relative_pose`.
         usable: `[H, W]` bool, False where the picture does not move with the camera (HUD).
-        solid: leave no holes in surfaces that are seen from nearer than they were, see `faces`. Worlds are
-            played so; for learning it is left out, since clips seldom show that and a GPU takes as long again for it.
+        solid: leave no holes in surfaces that are seen from nearer than they were, and leave those between
+            surfaces, see `faces`. Worlds are played so; for learning it is left out, since clips seldom show that and
+            a GPU takes as long again for it.
     """
     if frames.device.type == "cpu":
         return _warp_compiled(frames, depth, rotation, translation, usable, solid)
@@ -82,7 +83,7 @@ def warp_torch(
     solid: bool = False,
 ) -> Warped:
     """`warp` in plain torch, on any device."""
-    z_buffer, place, z = _land(depth, rotation, translation, usable)
+    z_buffer, place, z = _land(depth, rotation, translation, usable, solid)
     if solid:
         z_buffer = fill_faces_torch(z_buffer, depth[:, 0], z, place, usable)
     return Warped(*_look_up(frames, z_buffer, rotation, translation, usable))
@@ -90,7 +91,7 @@ def warp_torch(
 
 @fusible
 def _land(
-    depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor
+    depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor, solid: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The z-buffer `[N, H, W]` of points, and where each pixel lands: column and row `[N, 2, H, W]`, z `[N, H, W]`."""
     n, _, height, width = depth.shape
@@ -103,7 +104,11 @@ def _land(
     u = (points[:, 0] / safe_z / tan_x + 1) * width / 2 - 0.5
     v = (points[:, 1] / safe_z / tan_y + 1) * height / 2 - 0.5
     tight, loose = _splat(u, v, safe_z, ahead, height, width)
-    z_buffer = _close_cracks(_close_cracks(tight, loose), loose)  # twice, for where two cracks cross
+    # Twice, for where two cracks cross.
+    if solid:
+        z_buffer = close_within_torch(close_within_torch(tight))
+    else:
+        z_buffer = _close_cracks(_close_cracks(tight, loose), loose)
     return z_buffer, torch.stack([u, v], 1).unflatten(2, (height, width)), z.unflatten(1, (height, width))
 
 

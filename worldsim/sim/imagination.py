@@ -28,7 +28,7 @@ from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.placing import Places, Placing
-from worldsim.sim.sight import GIVEN, Sight
+from worldsim.sim.sight import LOOSE, Sight
 from worldsim.sim.state import KeyFrame, WorldState
 
 UNKNOWN = 0.2
@@ -97,7 +97,7 @@ class Imagination:
             sight: a batch of one.
         """
         idle = resting(world)
-        if float((sight.ground < GIVEN).float().mean()) < UNKNOWN:
+        if float((sight.ground < LOOSE).float().mean()) < UNKNOWN:
             return None
         known, view, unknown = self._known(sight)
         worn, invented = self._worn(world, pose, sight, view)
@@ -143,7 +143,7 @@ class Imagination:
 
     def _worn(self, world: WorldState, pose: Tensor, sight: Sight, view: Tensor) -> tuple[Tensor, Tensor]:
         """Cells that show what was invented larger than it was imagined, and all that show what was invented."""
-        invented = (self._shrunk((sight.ground.cpu() < GIVEN).float()) > 0.5) & self.seen
+        invented = (self._shrunk((sight.ground.cpu() < LOOSE).float()) > 0.5) & self.seen
         made = [i for i, key in enumerate(world.memory.frames) if key.imagined]
         coarse, poses = world.memory.coarse, world.memory.poses
         if not made or coarse is None or poses is None:

@@ -2,7 +2,8 @@
 
 A place that was thought of is known from several sides (`exemplars`). Were only the last frame gone on from, it would
 blur and tear a little more with every step; so whatever is a guess is looked up again where it was seen best. Of
-several places one is shown at a time: a patchwork of two is neither.
+several places one is shown at a time: a patchwork of two is neither. And what was given and has gone to pieces, a
+wall that was walked through, is given up where most of what is around is a guess.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from worldsim.sim.eyes import Eyes
 from worldsim.sim.sight import LOOSE, Sight, brought, lone
 from worldsim.sim.state import KeyFrame, WorldState
 
-VIEWS = 3
+VIEWS = 4
 """Views of a place that one frame is drawn from."""
 _NEWER = 0.9  # of what it shows counts, for each place that was thought of before it: one stays in the first for long
 _LEAST = 6.0  # cells that a view has to add
@@ -30,8 +31,7 @@ _NEARER = 0.85  # of the distance, and it stands before what another view shows
 def redrawn(eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight) -> Sight:
     """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of."""
     height, width = sight.ground.shape[-2:]
-    # A crack in what was given goes on as that does.
-    free = gaps((sight.ground >= LOOSE).float()) & eyes.model.usable
+    free = _free(sight.ground) & eyes.model.usable
     some = free.flatten(1).any(1).tolist()
     chosen = [_views(w, pose[i], width / height) if some[i] else [] for i, w in enumerate(worlds)]
     if not any(chosen):
@@ -39,7 +39,7 @@ def redrawn(eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight
     seen = _seen(eyes, chosen, pose)
     view = sight.view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
-    begin = 0
+    ground, begin = sight.ground.clone(), 0
     for i, keys in enumerate(chosen):
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
@@ -47,8 +47,16 @@ def redrawn(eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight
             warped[i, 0] = torch.where(taken, frame, warped[i, 0])
             depth[i, 0] = torch.where(taken, far, depth[i, 0])
             known[i, 0] = torch.where(taken, 1.0, known[i, 0])
+            ground[i] = torch.where(taken, 0.0, ground[i])
         begin += len(keys)
-    return replace(sight, view=replace(view, warped=warped, depth=depth, known=known))
+    return replace(sight, view=replace(view, warped=warped, depth=depth, known=known), ground=ground)
+
+
+def _free(ground: Tensor) -> Tensor:
+    """Bool `[B, 1, H, W]`: what a place may be drawn over, by how far it is given `[B, 1, H, W]`."""
+    given = (ground >= LOOSE).float()
+    # A crack in what was given goes on as that does; a piece of it among guesses is a guess.
+    return gaps(given) | lone(given)
 
 
 def _views(world: WorldState, pose: Tensor, aspect: float) -> list[KeyFrame]:

@@ -20,10 +20,9 @@ from worldsim.sim.eyes import Eyes
 from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
-GIVEN = 0.35
-"""Grounding below which a thing counts as invented, and something finer may take its place."""
 LOOSE = 0.5
-"""Grounding below which a thing is kept sharp rather than drawn as the mean of what it may be."""
+"""Grounding below which a thing is a guess: kept sharp rather than drawn as the mean of what it may be, and given up
+where something finer is thought of. What was given is one once it is seen four times as large as it was shown."""
 _SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
 Chosen = list[list[KeyFrame | None]]
 """For each world the frames to look at, slot by slot; None for an empty slot."""
