@@ -89,10 +89,11 @@ def strip(picture: Picture, world: str = "") -> str:
     labels = "".join(f"<span>{escape(label)}</span>" for label in picture.labels)
     data = base64.b64encode(picture.png).decode()
     about = escape(f"{picture.name}: {', '.join(picture.labels)}")
-    widest = 5 + 12 * len(picture.columns)
+    # A frame is shown about as large as it is: a smear that one has to guess at is no evidence.
+    least, most = (5 + rem * len(picture.columns) for rem in (9.5, 12))
     return (
         f'<figure class="strip"><figcaption><b>{whose}{words(picture.name)}</b> {escape(picture.caption)}</figcaption>'
-        f'<div class="wide"><div class="film" style="max-width: {widest}rem"><div class="heads">{heads}</div>'
+        f'<div class="wide"><div class="film" style="min-width: {least}rem; max-width: {most}rem"><div class="heads">{heads}</div>'
         f'<div class="labels">{labels}</div><img alt="{about}" src="data:image/png;base64,{data}"></div></div>'
         "</figure>"
     )

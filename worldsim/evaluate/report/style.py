@@ -37,7 +37,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .9rem .3rem 0; bo
 th { font-weight: 600; color: var(--soft); font-size: .85rem; white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td small { display: block; color: var(--soft); font-size: .78rem; white-space: normal;
-  min-width: 7.5rem; max-width: 16rem; margin-left: auto; }
+  min-width: 8.8rem; max-width: 16rem; margin-left: auto; }
 td .note { display: block; min-width: 13rem; max-width: 52ch; }
 .whole { white-space: nowrap; } .tag { font-weight: 600; white-space: nowrap; }
 .reached, .better { color: var(--good); } .missed, .worse { color: var(--bad); }
@@ -64,7 +64,7 @@ svg text { fill: var(--soft); font-size: 12px; } .grid { stroke: var(--line); st
 .labels { grid-auto-rows: 1fr; align-items: center; }
 .film img { display: block; width: 100%; height: auto; image-rendering: pixelated; border-radius: 3px; }
 details { margin: .6rem 0; } summary { cursor: pointer; color: var(--link); }
-@media (max-width: 40rem) { .film { min-width: 44rem; } th, td { padding-right: .6rem; } }
+@media (max-width: 40rem) { th, td { padding-right: .6rem; } }
 @media print { body { max-width: none; } h2 { break-after: avoid; } figure { break-inside: avoid; } }
 """
 
