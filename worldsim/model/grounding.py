@@ -26,7 +26,17 @@ SHRINK = 2
 def grounding(
     references: References, known: Tensor, pose: Tensor, usable: Tensor, *, solid: bool = False
 ) -> Tensor:
-    """What the view from `pose` `[B, 5]` can know: `[B, 1, H, W]` in [0, 1]; the HUD follows from the newest frame.
+    """What the view from `pose` `[B, 5]` can know: `[B, 1, H, W]` in [0, 1]; see `groundings`."""
+    return groundings(references, known, pose, usable, solid=solid).amax(1)
+
+
+@torch.no_grad()
+def groundings(
+    references: References, known: Tensor, pose: Tensor, usable: Tensor, *, solid: bool = False
+) -> Tensor:
+    """What each reference tells of the view from `pose` `[B, 5]`: `[B, R, 1, H, W]` in [0, 1].
+
+    The HUD follows from the newest frame, in all of them.
 
     Args:
         known: `[B, R, 1, H / 2, W / 2]` the references' own grounding.
@@ -43,9 +53,9 @@ def grounding(
     scale = (seen.frames[:, 1:2] * seen.depth).clamp(0, 1).sqrt()  # below 1: nearer now, and larger
     carried = seen.frames[:, :1].clamp(0, 1) * scale * seen.known
     carried = carried.unflatten(0, (batch, slots)) * references.valid[:, :, None, None, None]
-    best = F.interpolate(carried.amax(1), scale_factor=SHRINK, mode="nearest")
+    told = carried.repeat_interleave(SHRINK, -2).repeat_interleave(SHRINK, -1)
     newest = F.interpolate(known[:, 0], scale_factor=SHRINK, mode="nearest")
-    return torch.where(usable, best, newest * references.valid[:, :1, None, None])
+    return torch.where(usable, told, (newest * references.valid[:, :1, None, None])[:, None])
 
 
 def agreement(off: Tensor) -> Tensor:

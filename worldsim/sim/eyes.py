@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from worldsim.model.denoiser import Inputs
-from worldsim.model.grounding import grounding
+from worldsim.model.grounding import groundings
 from worldsim.model.references import References, View, look
 from worldsim.model.world_model import WorldModel
 
@@ -20,14 +20,14 @@ class Eyes:
         self.model, self.device = model, model.usable.device
 
     def see(self, references: References, known: Tensor, pose: Tensor) -> tuple[View, Tensor]:
-        """References in the view from `pose` `[B, 5]`, and how far it is given, `[B, 1, H, W]` in [0, 1].
+        """References in the view from `pose` `[B, 5]`, and how far each is given there, `[B, R, 1, H, W]` in [0, 1].
 
         Args:
             known: `[B, R, 1, H / 2, W / 2]` the references' own grounding.
         """
         usable = self.model.usable
         view = look(references, pose, usable, self.model.config.denoiser.compensation, solid=True)
-        return view, grounding(references, known, pose, usable, solid=True)
+        return view, groundings(references, known, pose, usable, solid=True)
 
     def inputs(
         self, view: View, references: References, pose: Tensor, step: Tensor, actions: Tensor, caption: Tensor,

@@ -41,9 +41,9 @@ class GraphedEyes(Eyes):
         if self._weights.changed():
             self._see.forget()
             self._inputs.forget()
-        warped, depth, shown, description, ground = self._see([*_flat(references, _REFERENCES), known, pose])
+        warped, depth, shown, description, grounds = self._see([*_flat(references, _REFERENCES), known, pose])
         frames, valid = references.frames, references.valid
-        return View(warped, depth, shown, frames[:, 0], frames, description, valid), ground
+        return View(warped, depth, shown, frames[:, 0], frames, description, valid), grounds
 
     def inputs(
         self, view: View, references: References, pose: Tensor, step: Tensor, actions: Tensor, caption: Tensor,
@@ -58,8 +58,8 @@ class GraphedEyes(Eyes):
 
     def _see_flat(self, tensors: list[Tensor]) -> list[Tensor]:
         *references, known, pose = tensors
-        view, ground = Eyes.see(self, References(*references), known, pose)
-        return [view.warped, view.depth, view.known, view.description, ground]
+        view, grounds = Eyes.see(self, References(*references), known, pose)
+        return [view.warped, view.depth, view.known, view.description, grounds]
 
     def _inputs_flat(self, tensors: list[Tensor]) -> list[Tensor]:
         view, rest = View(*tensors[: len(_VIEW)]), tensors[len(_VIEW) :]

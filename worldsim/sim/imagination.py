@@ -28,7 +28,8 @@ from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.placing import Places, Placing
-from worldsim.sim.sight import LOOSE, Sight
+from worldsim.sim.precedence import LOOSE
+from worldsim.sim.sight import Sight
 from worldsim.sim.state import KeyFrame, WorldState
 
 UNKNOWN = 0.2

@@ -18,7 +18,8 @@ from worldsim.model.fill import gaps
 from worldsim.model.retrieval import finest, resolution
 from worldsim.model.warp import Warped
 from worldsim.sim.eyes import Eyes
-from worldsim.sim.sight import LOOSE, Sight, brought, lone
+from worldsim.sim.precedence import LOOSE, lone
+from worldsim.sim.sight import Sight, brought
 from worldsim.sim.state import KeyFrame, WorldState
 
 VIEWS = 4

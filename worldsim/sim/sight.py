@@ -11,19 +11,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth, relative_pose
-from worldsim.model.fill import gaps, window_sum
+from worldsim.model.fill import gaps
 from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.warp import Warped, warp
 from worldsim.sim.eyes import Eyes
+from worldsim.sim.precedence import LOOSE, given_first, lone
 from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
-LOOSE = 0.5
-"""Grounding below which a thing is a guess: kept sharp rather than drawn as the mean of what it may be, and given up
-where something finer is thought of. What was given is one once it is seen four times as large as it was shown."""
-_SAME_COLOUR, _SAME_DEPTH, _PATCH, _CRUMB = 0.12, 0.04, 4, 9
+_SAME_COLOUR, _SAME_DEPTH, _PATCH = 0.12, 0.04, 4
 Chosen = list[list[KeyFrame | None]]
 """For each world the frames to look at, slot by slot; None for an empty slot."""
 
@@ -98,8 +96,9 @@ def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, 
     """Bring the chosen frames into the view from `pose` `[B, 5]`."""
     references, known = gather(worlds, chosen, trust, eyes.device)
     imagined = torch.tensor([[key is not None and key.imagined for key in row] for row in chosen])
-    view, ground = eyes.see(references, known, pose.to(eyes.device))
-    return Sight(references, imagined.to(eyes.device), view, ground)
+    view, grounds = eyes.see(references, known, pose.to(eyes.device))
+    view = given_first(view, grounds, imagined.to(eyes.device), references.pose, pose.to(eyes.device))
+    return Sight(references, imagined.to(eyes.device), view, grounds.amax(1))
 
 
 def brought(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Warped:
@@ -185,11 +184,6 @@ def _without_crumbs(view: View, free: Tensor) -> View:
     """The view less lone pixels where it is free: a surface seen from far too near is a lattice, not a surface."""
     alone = lone(view.known.flatten(0, 1)).unflatten(0, view.known.shape[:2]) & free[:, None]
     return replace(view, known=torch.where(alone, 0.0, view.known))
-
-
-def lone(known: Tensor) -> Tensor:
-    """Bool `[N, 1, H, W]`: most of what is around is not known."""
-    return window_sum(known, _CRUMB) / window_sum(torch.ones_like(known[:1]), _CRUMB) < 0.5
 
 
 def _agree(

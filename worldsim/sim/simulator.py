@@ -39,10 +39,11 @@ from worldsim.sim.ideas import imagine
 from worldsim.sim.imagination import Imagination
 from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_network
 from worldsim.sim.originals import resharpened
+from worldsim.sim.precedence import LOOSE
 from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
-from worldsim.sim.sight import LOOSE, Sight, choose, gather, row, see, swapped
+from worldsim.sim.sight import Sight, choose, gather, row, see, swapped
 from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
