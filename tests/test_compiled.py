@@ -72,7 +72,7 @@ def test_a_pixel_that_copies_two_surfaces_lies_on_the_one_with_most_weight(
     pixels, slots = len(inputs.fixed), inputs.known.shape[1]
     raw = torch.zeros(1, x.shape[1] + (2 + slots + 3) * pixels, *x.shape[2:])
     first = x.shape[1] + 2 * pixels
-    raw[:, first : first + pixels] = 0.5  # beside what comes first in any case, about twice as much as of the second
+    raw[:, first : first + pixels] = 0.5  # twice as much as of the second
     level = torch.ones(1)
     mean, played = (compose(raw, x, level, inputs, calm)[1] for calm in (0.0, 0.03))
     assert bool(((mean > near + 0.05) & (mean < far - 0.05)).all()) and torch.allclose(

@@ -135,11 +135,11 @@ def test_things_drag_nothing_behind_them(implementation: Any) -> None:
     depth[..., 16:32, 30:50] = 3.0
     frames[..., 16:32, 30:50] = 1.0
     step = 0.7 * 3.0 / (W / 2 / tangents(H, W)[0])  # moves it by 0.7 pixels, and the wall by 0.07
-    after = torch.cat([from_yaw_frame(torch.tensor([[step, 0.0, 0.0]]), torch.zeros(1)), torch.zeros(1, 2)], 1)
+    after = torch.cat(
+        [from_yaw_frame(torch.tensor([[step, 0.0, 0.0]]), torch.zeros(1)), torch.zeros(1, 2)], 1
+    )
     for _ in range(10):
-        seen = implementation(
-            frames, depth, *relative_pose(torch.zeros(1, 5), after), EVERYWHERE, solid=True
-        )
+        seen = implementation(frames, depth, *relative_pose(torch.zeros(1, 5), after), EVERYWHERE, solid=True)
         frames, depth = seen.frames, torch.where(seen.known > 0, seen.depth, 0.0)
     row = depth[0, 0, H // 2]
     thing = ((row > 0) & (row < 6)).nonzero()[:, 0]
@@ -152,7 +152,12 @@ def test_things_drag_nothing_behind_them(implementation: Any) -> None:
 def test_a_plane_seen_at_a_glancing_angle_stays_whole(implementation: Any) -> None:
     """Level ground: from row to row it is much farther off, and yet one surface."""
     rows = ((torch.arange(H) + 0.5) / H * 2 - 1) * tangents(H, W)[1]
-    depth = torch.where(rows > 0.04, 1.62 / rows.clamp(min=0.01), 60.0).view(1, 1, H, 1).expand(1, 1, H, W).clone()
+    depth = (
+        torch.where(rows > 0.04, 1.62 / rows.clamp(min=0.01), 60.0)
+        .view(1, 1, H, 1)
+        .expand(1, 1, H, W)
+        .clone()
+    )
     move = relative_pose(torch.zeros(1, 5), torch.tensor([[0.0, 0.0, 0.3, 0.0, 0.0]]))
     seen = implementation(torch.zeros(1, 3, H, W), depth, *move, EVERYWHERE, solid=True)
     ground = seen.known[0, 0, H // 2 + 3 : -2]

@@ -158,7 +158,9 @@ def main() -> None:
         print(f"{name:<8}" + "".join(f"{value:8.3f}" for value in values))
     shown = np.linspace(0, ticks - 1, min(_SHOWN, ticks)).astype(int)
     write_png(options.out / "strip.png", grid([[frames[t] for t in shown] for _, frames in walks]))
-    text = json.dumps({"world": world.hash, "ticks": ticks, "straight": options.straight, "on_grid": rows}, indent=1)
+    text = json.dumps(
+        {"world": world.hash, "ticks": ticks, "straight": options.straight, "on_grid": rows}, indent=1
+    )
     replace_file(options.out / "walk.json", (text + "\n").encode())
 
 

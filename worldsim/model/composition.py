@@ -129,7 +129,13 @@ def _threshold(sources: Sources, calm: float) -> Tensor:
 
 
 def mix_torch(
-    weights: Tensor, residual: Tensor, depth: Tensor, threshold: Tensor, x: Tensor, sources: Sources, single: bool
+    weights: Tensor,
+    residual: Tensor,
+    depth: Tensor,
+    threshold: Tensor,
+    x: Tensor,
+    sources: Sources,
+    single: bool,
 ) -> tuple[Tensor, Tensor]:
     """Latents and depth codes by weights `[B, R + 3, G, h, w]`, in plain torch on any device.
 
@@ -168,7 +174,13 @@ def _sum(weights: Tensor, candidates: Tensor) -> Tensor:
 
 
 def _mix_compiled(
-    weights: Tensor, residual: Tensor, depth: Tensor, threshold: Tensor, x: Tensor, sources: Sources, single: bool
+    weights: Tensor,
+    residual: Tensor,
+    depth: Tensor,
+    threshold: Tensor,
+    x: Tensor,
+    sources: Sources,
+    single: bool,
 ) -> tuple[Tensor, Tensor]:
     latents, codes = torch.empty(x.shape), torch.empty(depth.shape)
     shown = (sources.warped, sources.newest, x, sources.warped_depth, sources.newest_depth)

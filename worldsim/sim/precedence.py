@@ -1,7 +1,8 @@
 """Precedence: what was given comes before what was guessed.
 
-Who looks away and back again brings guesses along in the last frame, and they would stay in front of what was there.
-But wherever a given frame looked, nothing was between the eye and what it shows.
+Who looks away and back again brings guesses along, in the last frame and in places that were thought of, and they
+would stay in front of what was there, or shimmer through it. But wherever a given frame looked, nothing was between
+the eye and what it shows.
 """
 
 from __future__ import annotations
@@ -18,13 +19,12 @@ from worldsim.model.references import View
 LOOSE = 0.5
 """Grounding below which a thing is a guess: kept sharp rather than drawn as the mean of what it may be, and given up
 where something finer is thought of. What was given is one once it is seen four times as large as it was shown."""
-_NEWEST = 2  # slots of the newest frames
 _NEARER = 0.9  # of the distance, and it stands before what was given
 _AHEAD, _CRUMB = 0.05, 9
 
 
 def given_first(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, pose: Tensor) -> View:
-    """The view with guesses in the newest frames replaced by what was given where both are shown.
+    """The view with guesses replaced by what was given where both are shown, in every slot.
 
     A guess stays before it if the frame that shows what was given did not look there.
 
@@ -33,17 +33,22 @@ def given_first(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, po
         imagined: `[B, R]` bool, see `Sight`.
         poses: `[B, R, 5]` of the remembered frames; pose: `[B, 5]` of the view.
     """
-    warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
-    for given in range(1, warped.shape[1]):
-        told = (view.known[:, given] > 0.5) & (grounds[:, given] >= LOOSE) & ~imagined[:, given, None, None, None]
-        told &= ~lone(told.float())
-        for slot in range(min(_NEWEST, given)):
-            guess = told & (grounds[:, slot] < LOOSE) & (known[:, slot] > 0.5)
-            before = depth[:, slot] < _NEARER * view.depth[:, given]
-            taken = guess & (~before | _looked_at(depth[:, slot], pose, poses[:, given]))
-            warped[:, slot] = torch.where(taken, view.warped[:, given], warped[:, slot])
-            depth[:, slot] = torch.where(taken, view.depth[:, given], depth[:, slot])
-    return replace(view, warped=warped, depth=depth, known=known)
+    shown, guess = view.known > 0.5, (grounds < LOOSE) & (view.known > 0.5)
+    told = shown & (grounds >= LOOSE) & ~imagined[:, :, None, None, None]
+    told &= ~lone(told.flatten(0, 1).float()).view_as(told)
+    warped, depth = view.warped.clone(), view.depth.clone()
+    slots = range(warped.shape[1])
+    for given, slot in ((g, s) for g in slots for s in slots if g != s):
+        both = told[:, given] & guess[:, slot]
+        if both.device.type == "cpu" and not bool(
+            both.any()
+        ):  # to ask a GPU would wait for all that is under way
+            continue
+        before = depth[:, slot] < _NEARER * view.depth[:, given]
+        taken = both & (~before | _looked_at(depth[:, slot], pose, poses[:, given]))
+        warped[:, slot] = torch.where(taken, view.warped[:, given], warped[:, slot])
+        depth[:, slot] = torch.where(taken, view.depth[:, given], depth[:, slot])
+    return replace(view, warped=warped, depth=depth)
 
 
 def _looked_at(depth: Tensor, pose: Tensor, other: Tensor) -> Tensor:
