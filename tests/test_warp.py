@@ -130,7 +130,7 @@ def test_a_thing_that_is_walked_up_to_stays_whole_and_does_not_grow(implementati
 
 @pytest.mark.parametrize("implementation", (warp, warp_torch))
 def test_things_drag_nothing_behind_them(implementation: Any) -> None:
-    """Ten small steps aside, each time from the last picture: what was behind a thing stays unknown, and no sheet of it."""
+    """Ten small steps aside, each time from the last picture: what was behind a thing stays unknown."""
     frames, depth = torch.zeros(1, 3, H, W), torch.full((1, 1, H, W), 30.0)
     depth[..., 16:32, 30:50] = 3.0
     frames[..., 16:32, 30:50] = 1.0

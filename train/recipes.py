@@ -92,7 +92,7 @@ class Recipe:
     exemplars: int = 120
     """Single views of the game that go with the world, for it to begin inventions from; 9 KB each as it ships."""
     places: int = 36
-    """Places of the game, of 24 views each (`surveys`), that go with it, too; recordings give as many more single views."""
+    """Places of the game, of 24 views each (see `surveys`), that go with it; recordings give as many single views."""
     preview_minutes: float | None = 10.0
     """Time between strips of real against generated frames, one at the end included; None for none at all."""
     save_minutes: float = 5.0

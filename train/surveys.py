@@ -48,7 +48,7 @@ def record_surveys(engine: str, *, first: int, places: int, width: int, height: 
 
 
 def survey(game: Any, *, yaw: float) -> list[View] | None:
-    """The views of one place, stand by stand, first level, then up, each to the right; None where nobody can walk about.
+    """The views of one place: stand by stand, level, then up, to the right; None where nobody can walk about.
 
     Args:
         game: an engine, reset.

@@ -78,8 +78,8 @@ def unplaced(pitch: NDArray[np.float32]) -> NDArray[np.float32]:
 def encode_exemplars(exemplars: Exemplars) -> bytes:
     """The bytes of an exemplars file.
 
-    Colours are kept to 2 grey levels (white to 3) and depth to a 512th part of itself, which takes off two fifths of the bytes;
-    depth as differences along a row, which compress better than values do.
+    Colours are kept to 2 grey levels (white to 3) and depth to a 512th part of itself, which takes off two fifths of
+    the bytes; depth as differences along a row, which compress better than values do.
     """
     bits = _rounded(exemplars.depth.view(np.uint16))
     return pack_arrays(

@@ -93,7 +93,8 @@ def strip(picture: Picture, world: str = "") -> str:
     least, most = (5 + rem * len(picture.columns) for rem in (9.5, 12))
     return (
         f'<figure class="strip"><figcaption><b>{whose}{words(picture.name)}</b> {escape(picture.caption)}</figcaption>'
-        f'<div class="wide"><div class="film" style="min-width: {least}rem; max-width: {most}rem"><div class="heads">{heads}</div>'
+        f'<div class="wide"><div class="film" style="min-width: {least}rem; max-width: {most}rem">'
+        f'<div class="heads">{heads}</div>'
         f'<div class="labels">{labels}</div><img alt="{about}" src="data:image/png;base64,{data}"></div></div>'
         "</figure>"
     )
