@@ -47,7 +47,7 @@ def groundings(
     rotation, translation = relative_pose(references.pose, pose[:, None])
     depth = references.depth[..., ::SHRINK, ::SHRINK].flatten(0, 1)
     depth = torch.where(depth > 0, depth.clamp(min=NEAR), 0.0)  # which shows nothing
-    layers = torch.cat([known.flatten(0, 1), 1 / depth.clamp(min=NEAR), torch.zeros_like(depth)], 1)
+    layers = torch.cat([known.flatten(0, 1), 1 / depth.clamp(min=NEAR)], 1)
     moved = rotation.flatten(0, 1), translation.flatten(0, 1)
     seen = warp(layers, depth, *moved, usable[::SHRINK, ::SHRINK], solid=solid)
     scale = (seen.frames[:, 1:2] * seen.depth).clamp(0, 1).sqrt()  # below 1: nearer now, and larger

@@ -52,7 +52,7 @@ def given_first(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, po
 
 
 def _looked_at(depth: Tensor, pose: Tensor, other: Tensor) -> Tensor:
-    """Bool `[B, 1, H, W]`: whether points at a depth (of that shape) from `pose` `[B, 5]` lie in the view from `other`."""
+    """Whether points at `depth` `[B, 1, H, W]` from `pose` `[B, 5]` lie in the view from `other`; of that shape."""
     height, width = depth.shape[-2:]
     tan_x, tan_y = extent = tangents(height, width)
     rotation, translation = relative_pose(pose, other)
