@@ -40,9 +40,8 @@ def given_first(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, po
     slots = range(warped.shape[1])
     for given, slot in ((g, s) for g in slots for s in slots if g != s):
         both = told[:, given] & guess[:, slot]
-        if both.device.type == "cpu" and not bool(
-            both.any()
-        ):  # to ask a GPU would wait for all that is under way
+        # To ask a GPU would wait for all that is under way.
+        if both.device.type == "cpu" and not bool(both.any()):
             continue
         before = depth[:, slot] < _NEARER * view.depth[:, given]
         taken = both & (~before | _looked_at(depth[:, slot], pose, poses[:, given]))
