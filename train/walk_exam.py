@@ -103,7 +103,7 @@ def walk_dream(
     _, info = env.reset(seed=seed)
     shares, frames = [], []
     for _ in range(ticks):
-        frame, _, _, _, info = env.step(to_dict(walker.act(np.asarray(info["state"]["pose"], np.float32))))
+        frame, _, _, _, info = env.step(to_dict(walker.act(info["state"]["pose"])))
         depth = torch.from_numpy(env.unwrapped.buffers()["depth"])
         shares.append(on_grid(depth, torch.from_numpy(info["state"]["pose"]), usable))
         frames.append(frame)
@@ -113,11 +113,12 @@ def walk_dream(
 def walk_game(game: Any, walker: Walker | Straight, seed: int, ticks: int, usable: Tensor) -> list[float]:
     """The same for a walk in the game."""
     game.reset(seed)
-    shares = []
+    shares, pose = [], np.asarray(game.state()["pose"], np.float32)
     for _ in range(ticks):
-        game.step(walker.act(np.asarray(game.state()["pose"], np.float32)))
+        game.step(walker.act(pose))
+        pose = np.array(game.state()["pose"], np.float32)
         depth = torch.from_numpy(game.render_buffers()[1].astype(np.float32))
-        shares.append(on_grid(depth, torch.tensor(np.asarray(game.state()["pose"], np.float32)), usable))
+        shares.append(on_grid(depth, torch.from_numpy(pose), usable))
     return shares
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -70,6 +71,19 @@ class Sources:
         return torch.cat([self.warped_depth, self.newest_depth[:, None]], 1)
 
 
+class Told(NamedTuple):
+    """What the network says of a frame."""
+
+    weights: Tensor
+    """`[B, R + 3, G, h, w]` of the candidates; they sum to one."""
+    residual: Tensor
+    """`[B, C, h, w]`."""
+    depth: Tensor
+    """`[B, P, h, w]` to be added to the depth codes of what is copied."""
+    threshold: Tensor
+    """`[B, P, h, w]` that the residual has to pass."""
+
+
 def compose(
     raw: Tensor, x: Tensor, noise_level: Tensor, sources: Sources, calm: float
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -96,7 +110,8 @@ def compose(
     by_pixel = groups == pixels and channels % pixels == 0
     compiled = by_pixel and has_numbers(raw)
     mix = _mix_compiled if compiled else mix_torch
-    return *mix(weights, residual, depth, threshold, x, sources, calm > 0), F.softplus(spread - 3)
+    told = Told(weights, residual, depth, threshold)
+    return *mix(told, x, sources, calm > 0), F.softplus(spread - 3)
 
 
 def _weigh(logits: Tensor, noise_level: Tensor, sources: Sources) -> Tensor:
@@ -128,20 +143,13 @@ def _threshold(sources: Sources, calm: float) -> Tensor:
     return (calm + FIRM * (1 - sources.heat)) * given
 
 
-def mix_torch(
-    weights: Tensor,
-    residual: Tensor,
-    depth: Tensor,
-    threshold: Tensor,
-    x: Tensor,
-    sources: Sources,
-    single: bool,
-) -> tuple[Tensor, Tensor]:
-    """Latents and depth codes by weights `[B, R + 3, G, h, w]`, in plain torch on any device.
+def mix_torch(told: Told, x: Tensor, sources: Sources, single: bool) -> tuple[Tensor, Tensor]:
+    """Latents and depth codes of what the network told, in plain torch on any device.
 
     Args:
         single: depth is that of a single surface.
     """
+    weights, residual, depth, threshold = told
     colours, rest = divmod(residual.shape[1], threshold.shape[1])
     if not rest and colours:  # learned latents have no pixels to threshold
         over = residual.abs() - threshold.repeat(1, colours, 1, 1)
@@ -173,17 +181,9 @@ def _sum(weights: Tensor, candidates: Tensor) -> Tensor:
     return mixed.flatten(1, 2)
 
 
-def _mix_compiled(
-    weights: Tensor,
-    residual: Tensor,
-    depth: Tensor,
-    threshold: Tensor,
-    x: Tensor,
-    sources: Sources,
-    single: bool,
-) -> tuple[Tensor, Tensor]:
-    latents, codes = torch.empty(x.shape), torch.empty(depth.shape)
+def _mix_compiled(told: Told, x: Tensor, sources: Sources, single: bool) -> tuple[Tensor, Tensor]:
+    latents, codes = torch.empty(x.shape), torch.empty(told.depth.shape)
     shown = (sources.warped, sources.newest, x, sources.warped_depth, sources.newest_depth)
-    given = arrays(weights, residual, depth, threshold, *shown)
+    given = arrays(*told, *shown)
     kernel("composition", "mix")(*given, single, latents.numpy(), codes.numpy())
     return latents, codes

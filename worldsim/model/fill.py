@@ -24,7 +24,7 @@ from worldsim.model.kernels import arrays, has_numbers, kernel
 ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
 """Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
 _AHEAD = 0.05
-_WINDOW = 15
+_WINDOW, _CRUMB = 15, 9
 _SOFT = 0.05
 
 
@@ -83,6 +83,11 @@ def composite(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
 def gaps(known: Tensor) -> Tensor:
     """Bool `[B, 1, H, W]`: not known, nor most of what is around; outside the picture lies nothing."""
     return (known < 0.5) & (window_sum(known, _WINDOW) < _WINDOW**2 / 2)
+
+
+def lone(known: Tensor) -> Tensor:
+    """Bool `[N, 1, H, W]`: most of what is around in the picture is not known."""
+    return window_sum(known, _CRUMB) / window_sum(torch.ones_like(known[:1]), _CRUMB) < 0.5
 
 
 def window_sum(known: Tensor, size: int) -> Tensor:

@@ -18,6 +18,9 @@ from worldsim.model.references import References
 from worldsim.model.warp import warp
 
 _CLOSE, _APART = 0.06, 0.26
+LOOSE = 0.5
+"""Grounding below which a thing is a guess: kept sharp rather than drawn as the mean of what it may be, and given up
+where something finer is thought of. What was given is one once it is seen four times as large as it was shown."""
 SHRINK = 2
 """Grounding is kept at a half of the frame's resolution."""
 

@@ -22,13 +22,12 @@ from torch.nn import functional as F
 
 from worldsim.model.camera import NEAR, decode_depth, encode_depth, rays, relative_pose, rotate, tangents
 from worldsim.model.fill import composite
-from worldsim.model.grounding import SHRINK
+from worldsim.model.grounding import LOOSE, SHRINK
 from worldsim.model.noise import frame_noise
 from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.placing import Places, Placing
-from worldsim.sim.precedence import LOOSE
 from worldsim.sim.sight import Sight
 from worldsim.sim.state import KeyFrame, WorldState
 

@@ -13,14 +13,12 @@ import torch
 from torch import Tensor
 
 from worldsim.model.camera import rays, relative_pose, rotate, tangents
-from worldsim.model.fill import window_sum
+from worldsim.model.faces import BEHIND
+from worldsim.model.fill import lone
+from worldsim.model.grounding import LOOSE
 from worldsim.model.references import View
 
-LOOSE = 0.5
-"""Grounding below which a thing is a guess: kept sharp rather than drawn as the mean of what it may be, and given up
-where something finer is thought of. What was given is one once it is seen four times as large as it was shown."""
 _NEARER = 0.9  # of the distance, and it stands before what was given
-_AHEAD, _CRUMB = 0.05, 9
 
 
 def given_first(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, pose: Tensor) -> View:
@@ -33,8 +31,8 @@ def given_first(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, po
         imagined: `[B, R]` bool, see `Sight`.
         poses: `[B, R, 5]` of the remembered frames; pose: `[B, 5]` of the view.
     """
-    shown, guess = view.known > 0.5, (grounds < LOOSE) & (view.known > 0.5)
-    told = shown & (grounds >= LOOSE) & ~imagined[:, :, None, None, None]
+    shown = view.known > 0.5
+    guess, told = shown & (grounds < LOOSE), shown & (grounds >= LOOSE) & ~imagined[:, :, None, None, None]
     told &= ~lone(told.flatten(0, 1).float()).view_as(told)
     warped, depth = view.warped.clone(), view.depth.clone()
     slots = range(warped.shape[1])
@@ -57,10 +55,5 @@ def _looked_at(depth: Tensor, pose: Tensor, other: Tensor) -> Tensor:
     rotation, translation = relative_pose(pose, other)
     points = rotate(rotation, rays(height, width, extent, depth.device) * depth.flatten(1)[:, None])
     x, y, z = (points + translation[..., None]).unbind(1)
-    inside = (z > _AHEAD) & (x.abs() < z * tan_x) & (y.abs() < z * tan_y)
+    inside = (z > BEHIND) & (x.abs() < z * tan_x) & (y.abs() < z * tan_y)
     return inside.unflatten(1, (1, height, width))
-
-
-def lone(known: Tensor) -> Tensor:
-    """Bool `[N, 1, H, W]`: most of what is around is not known."""
-    return window_sum(known, _CRUMB) / window_sum(torch.ones_like(known[:1]), _CRUMB) < 0.5

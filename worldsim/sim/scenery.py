@@ -14,11 +14,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from worldsim.model.fill import gaps
+from worldsim.model.fill import gaps, lone
+from worldsim.model.grounding import LOOSE
 from worldsim.model.retrieval import finest, resolution
 from worldsim.model.warp import Warped
 from worldsim.sim.eyes import Eyes
-from worldsim.sim.precedence import LOOSE, lone
 from worldsim.sim.sight import Sight, brought
 from worldsim.sim.state import KeyFrame, WorldState
 

@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth, relative_pose
-from worldsim.model.fill import gaps
+from worldsim.model.fill import gaps, lone
+from worldsim.model.grounding import LOOSE
 from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.warp import Warped, warp
 from worldsim.sim.eyes import Eyes
-from worldsim.sim.precedence import LOOSE, given_first, lone
+from worldsim.sim.precedence import given_first
 from worldsim.sim.state import KeyFrame, WorldState
 
 T = TypeVar("T", References, View)
@@ -95,10 +96,11 @@ def gather(
 def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, trust: float) -> Sight:
     """Bring the chosen frames into the view from `pose` `[B, 5]`."""
     references, known = gather(worlds, chosen, trust, eyes.device)
-    imagined = torch.tensor([[key is not None and key.imagined for key in row] for row in chosen])
-    view, grounds = eyes.see(references, known, pose.to(eyes.device))
-    view = given_first(view, grounds, imagined.to(eyes.device), references.pose, pose.to(eyes.device))
-    return Sight(references, imagined.to(eyes.device), view, grounds.amax(1))
+    made = torch.tensor([[key is not None and key.imagined for key in row] for row in chosen])
+    imagined, pose = made.to(eyes.device), pose.to(eyes.device)
+    view, grounds = eyes.see(references, known, pose)
+    view = given_first(view, grounds, imagined, references.pose, pose)
+    return Sight(references, imagined, view, grounds.amax(1))
 
 
 def brought(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Warped:

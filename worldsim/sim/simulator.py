@@ -22,7 +22,7 @@ from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.errors import ConfigError
 from worldsim.model.camera import from_yaw_frame, to_yaw_frame, turn
 from worldsim.model.denoiser import Prediction
-from worldsim.model.grounding import SHRINK, shrink
+from worldsim.model.grounding import LOOSE, SHRINK, shrink
 from worldsim.model.noise import frame_noise, schedule
 from worldsim.model.references import look
 from worldsim.model.sampler import SAMPLERS
@@ -39,7 +39,6 @@ from worldsim.sim.ideas import imagine
 from worldsim.sim.imagination import Imagination
 from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_network
 from worldsim.sim.originals import resharpened
-from worldsim.sim.precedence import LOOSE
 from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
 from worldsim.sim.seeds import Seeds
