@@ -15,6 +15,7 @@ from worldsim.play.threads import FIRST, TRIAL, Governor
 from worldsim.sim import compiled, exported, network, quantised
 from worldsim.sim.graphs import flat_context, to_context
 from worldsim.sim.network import Eager, check, open_network, probe
+from worldsim.sim.precision import choose_precision
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 
@@ -179,3 +180,16 @@ def test_a_fixed_number_of_threads_stays() -> None:
     governor = Governor([3], chosen.append)
     live(governor, 200, {3: 0.2}, chosen)
     assert chosen == [3]
+
+
+def test_a_processor_that_is_fast_in_bfloat16_still_takes_the_backends_that_are_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    cpu = torch.device("cpu")
+    assert choose_precision("auto", cpu) == torch.bfloat16
+    assert {choose_precision("auto", cpu, name) for name in network.BACKENDS if name != "eager"} == {
+        torch.float32
+    }
+    assert choose_precision("bfloat16", cpu, "onnx") == torch.bfloat16
+    assert choose_precision("auto", torch.device("cuda"), "cudagraph") == torch.bfloat16

@@ -35,3 +35,15 @@ def test_it_can_build_and_has_a_card(name: str) -> None:
     assert world.seeds is not None and world.exemplars is not None
     card = (WORLDS / name / "CARD.md").read_text(encoding="utf-8")
     assert card.startswith("# ") and world.hash[:16] in card
+
+
+@pytest.mark.parametrize("name", shipped_worlds())
+def test_it_is_played_in_bfloat16_with_hands_from_one_picture(name: str) -> None:
+    env = gymnasium.make("worldsim/Dream-v0", world=name, precision="bfloat16")
+    given, _ = env.reset(seed=3)
+    frame, _ = env.reset(seed=3, options={"frames": given[None]})
+    action = {key: np.zeros_like(value) for key, value in env.action_space.sample().items()}
+    for _ in range(2):
+        frame, *_ = env.step({**action, "attack": 1})
+    assert np.abs(frame.astype(int) - given).mean() < 20
+    env.close()

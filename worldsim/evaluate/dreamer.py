@@ -60,7 +60,8 @@ class WorldDreamer:
     def __init__(self, world: World, config: SimulatorConfig | None = None) -> None:
         config = config or SimulatorConfig()
         # Before a backend is made: what a graph has captured stays as it was.
-        lower_precision(world.model, choose_precision(config.precision, world.model.usable.device))
+        device = world.model.usable.device
+        lower_precision(world.model, choose_precision(config.precision, device, config.backend))
         self.simulator = Simulator(world.model, config, world.seeds, world.exemplars)
         self.name = world.name
         self.size = (self.simulator.height, self.simulator.width)

@@ -142,7 +142,7 @@ def open_dream(
     if steps is not None:
         settings = replace(settings, steps=steps)
     # Before a backend is made: what a graph has captured stays as it was.
-    lower_precision(loaded.model, choose_precision(precision, loaded.model.usable.device))
+    lower_precision(loaded.model, choose_precision(precision, loaded.model.usable.device, backend))
     simulator = Simulator(loaded.model, settings, loaded.seeds, loaded.exemplars)
     return Dream(simulator, loaded.seeds, loaded.name, loaded.hash, prompt)
 

@@ -10,11 +10,15 @@ import torch
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
-def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type that matrix products use: bfloat16 on a GPU and on processors with AMX, unless told otherwise."""
+def choose_precision(precision: Precision, device: torch.device, backend: str = "eager") -> torch.dtype:
+    """The type that matrix products use, unless told otherwise: bfloat16 on a GPU and, by torch, on a CPU with AMX.
+
+    Args:
+        backend: what runs the network, see `network`; on a CPU all but torch's own way take float32, and are faster.
+    """
     if precision != "auto":
         return torch.bfloat16 if precision == "bfloat16" else torch.float32
-    fast = device.type == "cuda" or bool(torch.cpu._is_amx_tile_supported())
+    fast = device.type == "cuda" or (backend == "eager" and bool(torch.cpu._is_amx_tile_supported()))
     return torch.bfloat16 if fast else torch.float32
 
 

@@ -71,7 +71,7 @@ class SimulatorConfig:
     trust: float = 0.05
     """Noise level that the model is told its own frames carry."""
     precision: Precision = "auto"
-    """bfloat16 where the processor multiplies it fast, float32 elsewhere."""
+    """bfloat16 where processor and backend multiply it fast, float32 elsewhere."""
     backend: Backend = "eager"
     """What runs the denoiser, see `network`; other than eager it may differ in the last bits."""
     decisive: float = 0.1
@@ -104,7 +104,7 @@ class Simulator:
         if not 0 < self.config.decisive <= 1:
             raise ConfigError(f"decisive: got {self.config.decisive}, expected more than 0 and at most 1")
         self.device = model.usable.device
-        self.dtype = choose_precision(self.config.precision, self.device)
+        self.dtype = choose_precision(self.config.precision, self.device, self.config.backend)
         d = model.config.denoiser
         self.height, self.width, self.slots, self.history = d.height, d.width, d.references, d.action_history
         self.imagination = (

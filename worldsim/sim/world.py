@@ -16,6 +16,8 @@ from worldsim.model.world_model import WorldModel, WorldModelConfig
 from worldsim.sim.exemplars import Exemplars, load_exemplars
 from worldsim.sim.seeds import Seeds, load_seeds
 
+_LOWERED = ("denoiser.", "motion.", "heads.")
+
 
 @dataclass(frozen=True)
 class World:
@@ -60,10 +62,11 @@ def load_world(name_or_folder: str | Path, device: str | torch.device = "cpu") -
 def lower_precision(model: WorldModel, dtype: torch.dtype) -> None:
     """Keep the weights of matrix products in `dtype`, so that they are not converted at every step.
 
-    The tokenizer keeps its own: frames are decoded in full precision.
+    Only of parts that run under autocast: hands, overlay and depth are worked out in full precision, and so are frames
+    decoded.
     """
     if dtype == torch.float32:
         return
     for name, module in model.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)) and not name.startswith("tokenizer."):
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and name.startswith(_LOWERED):
             module.to(dtype)
