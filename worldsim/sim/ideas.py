@@ -15,8 +15,8 @@ from worldsim.sim.eyes import Eyes
 from worldsim.sim.foresight import foreseen
 from worldsim.sim.imagination import REST, UNKNOWN, Idea, Imagination, resting
 from worldsim.sim.scenery import redrawn
-from worldsim.sim.sight import Chosen, Sight, choose, revealed, row, see, swapped, united
-from worldsim.sim.state import Memory, WorldState
+from worldsim.sim.sight import Chosen, Sight, choose, row, see, swapped, united
+from worldsim.sim.state import Memory, Scene, WorldState
 
 _EVERY = 3  # ticks between two looks for something that fits: it takes as long as a fifth of a frame
 _ASIDE = 50.0  # degrees to the side of a view that is all that is known
@@ -48,10 +48,11 @@ def imagine(
         if idea is not None:
             after[i] = replace(world, memory=_with(world.memory, idea, memory))
             slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
-            seen = see(eyes, [after[i]], slots, pose[i : i + 1], trust)
-            again[i] = revealed(seen, idea.worn)
+            again[i] = see(eyes, [after[i]], slots, pose[i : i + 1], trust)
+            if bool(idea.worn.any()):
+                after[i] = replace(after[i], scene=Scene(idea.key.tick, world.tick))
     sight = swapped(sight, again)
-    return after, redrawn(eyes, after, pose, replace(sight, view=united(sight)))
+    return redrawn(eyes, after, pose, replace(sight, view=united(sight)))
 
 
 def _with(memory: Memory, idea: Idea, limit: int) -> Memory:

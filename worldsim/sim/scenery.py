@@ -20,23 +20,34 @@ from worldsim.model.retrieval import finest, resolution
 from worldsim.model.warp import Warped
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.sight import Sight, brought
-from worldsim.sim.state import KeyFrame, WorldState
+from worldsim.sim.state import KeyFrame, Scene, WorldState
 
 VIEWS = 4
 """Views of a place that one frame is drawn from."""
-_NEWER = 0.9  # of what it shows counts, for each place that was thought of before it: one stays in the first for long
+COMES = 24
+"""Ticks that a scene takes to come, from far to near."""
+_FAR, _HALF = 64.0, 3.0  # blocks at which it begins, and ticks in which that falls to a half
+_STAYS = 0.7  # of what another place shows counts
 _LEAST = 6.0  # cells that a view has to add
 _NEARER = 0.85  # of the distance, and it stands before what another view shows
 
 
-def redrawn(eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight) -> Sight:
-    """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of."""
+def redrawn(
+    eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight
+) -> tuple[list[WorldState], Sight]:
+    """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of.
+
+    And the worlds with the scene that it is drawn from.
+    """
     height, width = sight.ground.shape[-2:]
     free = _free(sight.ground) & eyes.model.usable
-    some = free.flatten(1).any(1).tolist()
-    chosen = [_views(w, pose[i], width / height) if some[i] else [] for i, w in enumerate(worlds)]
+    some, after = free.flatten(1).any(1).tolist(), list(worlds)
+    chosen: list[list[KeyFrame]] = [[] for _ in worlds]
+    for i, world in enumerate(worlds):
+        if some[i]:
+            after[i], chosen[i] = _views(world, pose[i], width / height)
     if not any(chosen):
-        return sight
+        return after, sight
     seen = _seen(eyes, chosen, pose)
     view = sight.view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
@@ -44,13 +55,21 @@ def redrawn(eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight
     for i, keys in enumerate(chosen):
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
-            taken = (shown > 0.5) & free[i]
+            reached = _reach(after[i])
+            come = (known[i, 0] < 0.5) | (depth[i, 0] > reached) & (far > reached)
+            taken = (shown > 0.5) & free[i] & come
             warped[i, 0] = torch.where(taken, frame, warped[i, 0])
             depth[i, 0] = torch.where(taken, far, depth[i, 0])
             known[i, 0] = torch.where(taken, 1.0, known[i, 0])
             ground[i] = torch.where(taken, 0.0, ground[i])
         begin += len(keys)
-    return replace(sight, view=replace(view, warped=warped, depth=depth, known=known), ground=ground)
+    return after, replace(sight, view=replace(view, warped=warped, depth=depth, known=known), ground=ground)
+
+
+def _reach(world: WorldState) -> float:
+    """Blocks from which on the scene is shown: it comes from far to near, so that nothing changes all at once."""
+    age = world.tick - world.scene.since
+    return 0.0 if age >= COMES else _FAR * 2 ** (-age / _HALF)
 
 
 def _free(ground: Tensor) -> Tensor:
@@ -60,18 +79,29 @@ def _free(ground: Tensor) -> Tensor:
     return gaps(given) | lone(given)
 
 
-def _views(world: WorldState, pose: Tensor, aspect: float) -> list[KeyFrame]:
-    """The views of the place that shows most from `pose` `[5]`, those first that show it best."""
+def _views(world: WorldState, pose: Tensor, aspect: float) -> tuple[WorldState, list[KeyFrame]]:
+    """The world with its scene, and the views of that from `pose` `[5]`, those first that show it best."""
     index = [i for i, key in enumerate(world.memory.frames) if key.imagined]
     coarse, poses = world.memory.coarse, world.memory.poses
     if not index or coarse is None or poses is None:
-        return []
+        return world, []
     fine = resolution(coarse[None, index], poses[None, index], pose[None], aspect)[0]
     thought_of = torch.tensor([world.memory.frames[i].tick for i in index])
-    places = thought_of.unique()
-    shown = [fine[thought_of == tick].amax(0).sum() * _NEWER**k for k, tick in enumerate(places)]
-    here = thought_of == places[torch.stack(shown).argmax()]
-    return [world.memory.frames[index[k]] for k in finest(fine * here[:, None], VIEWS, _LEAST)]
+    world = replace(world, scene=_scene(world, fine, thought_of))
+    here = thought_of == world.scene.place
+    return world, [world.memory.frames[index[k]] for k in finest(fine * here[:, None], VIEWS, _LEAST)]
+
+
+def _scene(world: WorldState, fine: Tensor, thought_of: Tensor) -> Scene:
+    """The scene that shows most finely `[N, 240]` what is looked at, of N views thought of at ticks `[N]`.
+
+    It stays unless another shows far more, and no other comes before it has come itself.
+    """
+    now = world.scene
+    shown = {int(tick): float(fine[thought_of == tick].amax(0).sum()) for tick in thought_of.unique()}
+    best = max(shown, key=lambda tick: shown[tick] * (1 if tick == now.place else _STAYS))
+    coming = now.place in shown and world.tick - now.since < COMES
+    return now if best == now.place or coming else Scene(best, world.tick)
 
 
 def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:

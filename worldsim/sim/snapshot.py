@@ -21,7 +21,7 @@ from worldsim.model.retrieval import GRID
 from worldsim.packed import check_generator, need_array, need_integer, pack, unpack
 from worldsim.signals import SLOTS
 from worldsim.sim.simulator import Simulator
-from worldsim.sim.state import Grip, KeyFrame, Memory, WorldState
+from worldsim.sim.state import Grip, KeyFrame, Memory, Scene, WorldState
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -129,6 +129,7 @@ def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
         "uncertainty": np.array([w.uncertainty, w.invented], np.float64),
         "daytime": np.array([w.daytime], np.float64),
         "strange": np.array([w.strange], np.float64),
+        "scene": np.array([w.scene.place, w.scene.since], np.int64),
         "grip": _grip_numbers(w.grip),
     }
     if w.signals is not None:
@@ -173,6 +174,7 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),
         "eye": None if eye is None else torch.from_numpy(eye),
+        "scene": Scene(*need_array(arrays, "scene", np.int64, (2,)).tolist()) if "scene" in arrays else Scene(),
         "grip": _grip(need_array(arrays, "grip", np.float64, (14,))),
         "overlay": None if lies is None else torch.from_numpy(lies),
     }

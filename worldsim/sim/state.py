@@ -94,6 +94,16 @@ class Grip:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """The place that guesses are drawn from, see `scenery`."""
+
+    place: int = -1
+    """Tick at which it was thought of, -1 for none."""
+    since: int = 0
+    """Tick since which it gives the scene."""
+
+
+@dataclass(frozen=True)
 class WorldState:
     """Everything that decides a world's future, together with the model and the actions to come."""
 
@@ -126,6 +136,7 @@ class WorldState:
     """Why the world ended, if its numbers went wrong."""
     eye: Tensor | None = None
     """`[5]` where the player is, if the world went on without being drawn since the newest frame."""
+    scene: Scene = Scene()
     grip: Grip = Grip()
     """What hands are about, in worlds that have some."""
     overlay: Tensor | None = None
