@@ -35,7 +35,7 @@ UNKNOWN = 0.2
 """Share of the view that has to be unknown for an idea."""
 UNCLEAR = 0.4
 """Share that has to be unknown or worn."""
-REST, LONG_REST = 6, 30
+REST, LONG_REST = 6, 18
 """Ticks after an idea before the next one, for what is unknown and for what is worn."""
 WORN = 2.5
 """How many times larger than it was imagined a thing has to be seen for something finer to take its place."""

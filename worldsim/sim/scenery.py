@@ -24,9 +24,8 @@ from worldsim.sim.state import KeyFrame, Scene, WorldState
 
 VIEWS = 4
 """Views of a place that one frame is drawn from."""
-COMES = 24
-"""Ticks that a scene takes to come, from far to near."""
-_FAR, _HALF = 64.0, 3.0  # blocks at which it begins, and ticks in which that falls to a half
+COMES = 12
+"""Ticks that a scene takes to come."""
 _STAYS = 0.7  # of what another place shows counts
 _LEAST = 6.0  # cells that a view has to add
 _NEARER = 0.85  # of the distance, and it stands before what another view shows
@@ -52,24 +51,20 @@ def redrawn(
     view = sight.view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
     ground, begin = sight.ground.clone(), 0
-    for i, keys in enumerate(chosen):
+    for i, (world, keys) in enumerate(zip(worlds, chosen)):
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
-            reached = _reach(after[i])
-            come = (known[i, 0] < 0.5) | (depth[i, 0] > reached) & (far > reached)
-            taken = (shown > 0.5) & free[i] & come
+            taken, left = (shown > 0.5) & free[i], max(after[i].scene.since + COMES - world.tick, 1)
+            # Fading in, step by step, so that nothing changes all at once; where nothing is, it is there at once.
+            share = torch.where(known[i, 0] > 0.5, 1 / left, 1.0)
+            frame = torch.lerp(warped[i, 0], frame, share)
+            far = torch.where(share * COMES > 2, far, depth[i, 0])
             warped[i, 0] = torch.where(taken, frame, warped[i, 0])
             depth[i, 0] = torch.where(taken, far, depth[i, 0])
             known[i, 0] = torch.where(taken, 1.0, known[i, 0])
             ground[i] = torch.where(taken, 0.0, ground[i])
         begin += len(keys)
     return after, replace(sight, view=replace(view, warped=warped, depth=depth, known=known), ground=ground)
-
-
-def _reach(world: WorldState) -> float:
-    """Blocks from which on the scene is shown: it comes from far to near, so that nothing changes all at once."""
-    age = world.tick - world.scene.since
-    return 0.0 if age >= COMES else _FAR * 2 ** (-age / _HALF)
 
 
 def _free(ground: Tensor) -> Tensor:
@@ -87,9 +82,11 @@ def _views(world: WorldState, pose: Tensor, aspect: float) -> tuple[WorldState, 
         return world, []
     fine = resolution(coarse[None, index], poses[None, index], pose[None], aspect)[0]
     thought_of = torch.tensor([world.memory.frames[i].tick for i in index])
-    world = replace(world, scene=_scene(world, fine, thought_of))
-    here = thought_of == world.scene.place
-    return world, [world.memory.frames[index[k]] for k in finest(fine * here[:, None], VIEWS, _LEAST)]
+    scene = _scene(world, fine, thought_of)
+    here = thought_of == scene.place
+    views = finest(fine * here[:, None], VIEWS, _LEAST)
+    scene = scene if views else replace(scene, since=world.tick + 1)
+    return replace(world, scene=scene), [world.memory.frames[index[k]] for k in views]
 
 
 def _scene(world: WorldState, fine: Tensor, thought_of: Tensor) -> Scene:
@@ -100,7 +97,7 @@ def _scene(world: WorldState, fine: Tensor, thought_of: Tensor) -> Scene:
     now = world.scene
     shown = {int(tick): float(fine[thought_of == tick].amax(0).sum()) for tick in thought_of.unique()}
     best = max(shown, key=lambda tick: shown[tick] * (1 if tick == now.place else _STAYS))
-    coming = now.place in shown and world.tick - now.since < COMES
+    coming = shown.get(now.place, 0.0) >= _LEAST and world.tick - now.since < COMES
     return now if best == now.place or coming else Scene(best, world.tick)
 
 
