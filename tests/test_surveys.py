@@ -19,7 +19,7 @@ from worldsim.model.tokenizer import frames_to_float
 from worldsim.model.warp import warp
 from worldsim.sim.exemplars import Exemplars, joined, single, unplaced
 from worldsim.sim.placing import Placing
-from worldsim.sim.scenery import redrawn
+from worldsim.sim.scenery import COMES, redrawn
 from worldsim.sim.sight import choose, see
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import KeyFrame, Memory, WorldState
@@ -188,6 +188,7 @@ def test_pieces_of_what_was_given_are_given_up_among_guesses() -> None:
     """A wall that was walked through hangs about in pieces; a crack in a wall is no guess."""
     simulator = Simulator(tiny_model(lively=False), CONFIG, exemplars=room())
     world = turned(simulator, before_grey(simulator), 45.0, 4)
+    world = replace(world, tick=world.tick + COMES)  # the scene has come
     here = world.newest.pose[None]
     sight = see(simulator.eyes, [world], choose([world], here, 4, W / H), here, 0.05)
     torn = torch.zeros(1, 1, H, W)
@@ -196,7 +197,7 @@ def test_pieces_of_what_was_given_are_given_up_among_guesses() -> None:
     torn[..., 20, W - 8] = 0.0
     warped = sight.view.warped.clone()
     warped[:, 0] = torch.where(torn > 0, 1.0, warped[:, 0])
-    after = redrawn(
+    _, after = redrawn(
         simulator.eyes, [world], here, replace(sight, ground=torn, view=replace(sight.view, warped=warped))
     )
     left, right = slice(8, W // 2 - 8), slice(W // 2 + 8, None)

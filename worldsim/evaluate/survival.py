@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from worldsim.evaluate.residual import residual_motion
 from worldsim.evaluate.rollout import Rollout
 from worldsim.evaluate.traits import COLOUR, TRAITS, motion, spread, traits
 
@@ -18,6 +19,8 @@ STRAY = 2.5
 """Sigmas beyond the range that a trait has in the game's episode."""
 FAINT = np.log(0.2)
 """Log detail against the game's median in the episode below which a picture is mush."""
+JUMP = 25.0
+"""Grey levels by which half of the picture changes from one frame to the next in a cut."""
 CAUSES = ("broken", "colour", "mush", "frozen", "flicker", "cut")
 
 
@@ -86,7 +89,9 @@ def _moves(
     """`[n]` by cause: whether a fault of the dream's motion begins at this frame.
 
     A dream that walks where the game stands, or the other way round, is wrong but alive: to freeze is
-    to stay while the camera turns, and to flicker is to change without getting anywhere.
+    to stay while the camera turns, to flicker is to change without getting anywhere, and to cut is to
+    change most of the picture at once, other than by the camera's turn: a quick turn in the sun changes
+    more than one in a cave.
     """
     context = r.twin.scenario.context
     turned = np.abs(np.diff(r.twin.pose[context - 1 :, 3:], axis=0)).max(1) > TURNING
@@ -96,11 +101,14 @@ def _moves(
     pictures = [before, before, *r.frames]
     two_back = np.array([np.abs(b.astype(np.int16) - a).mean() for a, b in zip(pictures, pictures[2:])])
     busy = _mean(moved) > 5 * np.maximum(_mean(game_moved), 1.0)
-    around = np.array([game_moved[max(0, t - 3) : t + 4].max() for t in range(len(game_moved))])
+    seen = r.twin.pose[context - 1 :]
+    pose = seen if r.pose is None else np.concatenate([seen[:1], r.pose])
+    jump, game_jump = (residual_motion(f, before, p) for f, p in ((r.frames, pose), (r.truth, seen)))
+    around = np.array([game_jump[max(0, t - 3) : t + 4].max() for t in range(len(game_jump))])
     return {
         "frozen": frozen,
         "flicker": busy & (_mean(two_back) < 1.15 * _mean(moved)),
-        "cut": (moved > 40) & (moved > 5 * around),
+        "cut": (jump > JUMP) & (jump > 5 * np.maximum(around, 1.0)),
     }
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from worldsim.model.retrieval import coverage, shrink_depth
@@ -49,7 +48,7 @@ def imagine(
             after[i] = replace(world, memory=_with(world.memory, idea, memory))
             slots = [[*chosen[i][:2], idea.key, *chosen[i][2:]][: len(chosen[i])]]
             again[i] = see(eyes, [after[i]], slots, pose[i : i + 1], trust)
-            if bool(idea.worn.any()):
+            if idea.instead:
                 after[i] = replace(after[i], scene=Scene(idea.key.tick, world.tick))
     sight = swapped(sight, again)
     return redrawn(eyes, after, pose, replace(sight, view=united(sight)))
@@ -77,7 +76,7 @@ def _ahead(
         chosen = choose([world], later[None], slots, width / height)
         idea = imagination.idea(world, later, see(eyes, [world], chosen, later[None], trust))
         if idea is not None:
-            return replace(idea, worn=torch.zeros_like(idea.worn))
+            return replace(idea, instead=False)
     return None
 
 

@@ -59,8 +59,8 @@ class Idea:
     """The view that goes on from what is known."""
     others: tuple[KeyFrame, ...]
     """The other views of the place."""
-    worn: Tensor
-    """`[1, 1, H, W]` bool: where it takes the place of what was invented before."""
+    instead: bool
+    """Whether it is to take the place of what was invented before."""
 
 
 class Imagination:
@@ -100,7 +100,7 @@ class Imagination:
         if float((sight.ground < LOOSE).float().mean()) < UNKNOWN:
             return None
         known, view, unknown = self._known(sight)
-        worn, invented = self._worn(world, pose, sight, view)
+        worn = self._worn(world, pose, sight, view)
         worn = worn & ~unknown & (idle >= LONG_REST)
         cells = self.seen.sum()
         if unknown.sum() < UNKNOWN * cells and (unknown | worn).sum() < UNCLEAR * cells:
@@ -111,11 +111,8 @@ class Imagination:
         found = self._fitting(world, pose, view, known, unknown, worn, limit)
         if found is None:
             return None
-        height, width = self.usable.shape[-2:]
-        # One place at a time: a patchwork of two is neither.
-        where = F.interpolate((invented & worn.any()).float(), (height, width), mode="nearest") > 0.5
         others = (self._keyframe(other, world.tick) for other in self._beside(found))
-        return Idea(self._keyframe(found, world.tick), tuple(others), where.to(self.device))
+        return Idea(self._keyframe(found, world.tick), tuple(others), bool(worn.any()))
 
     def _beside(self, found: Places) -> list[Places]:
         """The other views of the same place where they come to lie."""
@@ -141,17 +138,17 @@ class Imagination:
         share = share / self._shrunk(self.usable).clamp(min=1e-3)
         return (share > 0.6) & self.seen, shown, (share < 0.5) & self.seen
 
-    def _worn(self, world: WorldState, pose: Tensor, sight: Sight, view: Tensor) -> tuple[Tensor, Tensor]:
-        """Cells that show what was invented larger than it was imagined, and all that show what was invented."""
+    def _worn(self, world: WorldState, pose: Tensor, sight: Sight, view: Tensor) -> Tensor:
+        """Cells that show what was invented larger than it was imagined."""
         invented = (self._shrunk((sight.ground.cpu() < LOOSE).float()) > 0.5) & self.seen
         made = [i for i, key in enumerate(world.memory.frames) if key.imagined]
         coarse, poses = world.memory.coarse, world.memory.poses
         if not made or coarse is None or poses is None:
-            return invented, invented
+            return invented
         now = decode_depth(view[:, 3]).flatten(1)
         height, width = self.usable.shape[-2:]
         larger = magnification(coarse[None, made], poses[None, made], pose[None], width / height, now)
-        return invented & (larger.view(1, 1, *GRID) > WORN), invented
+        return invented & (larger.view(1, 1, *GRID) > WORN)
 
     def _fitting(
         self,

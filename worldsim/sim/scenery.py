@@ -2,8 +2,9 @@
 
 A place that was thought of is known from several sides (`exemplars`). Were only the last frame gone on from, it would
 blur and tear a little more with every step; so whatever is a guess is looked up again where it was seen best. Of
-several places one is shown at a time: a patchwork of two is neither. And what was given and has gone to pieces, a
-wall that was walked through, is given up where most of what is around is a guess.
+several places one is the scene at a time: a patchwork of two is neither. It stays the scene until another shows far
+more, and the next one fades in over half a second. And what was given and has gone to pieces, a wall that was walked
+through, is given up where most of what is around is a guess.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from worldsim.sim.state import KeyFrame, Scene, WorldState
 VIEWS = 4
 """Views of a place that one frame is drawn from."""
 COMES = 12
-"""Ticks that a scene takes to come."""
+"""Ticks that a scene takes to fade in."""
+_MOST = 2 / COMES  # from this share on, half of the picture is of the scene, and the depth is
 _STAYS = 0.7  # of what another place shows counts
 _LEAST = 6.0  # cells that a view has to add
 _NEARER = 0.85  # of the distance, and it stands before what another view shows
@@ -51,20 +53,24 @@ def redrawn(
     view = sight.view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
     ground, begin = sight.ground.clone(), 0
-    for i, (world, keys) in enumerate(zip(worlds, chosen)):
+    for i, keys in enumerate(chosen):
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
-            taken, left = (shown > 0.5) & free[i], max(after[i].scene.since + COMES - world.tick, 1)
-            # Fading in, step by step, so that nothing changes all at once; where nothing is, it is there at once.
-            share = torch.where(known[i, 0] > 0.5, 1 / left, 1.0)
-            frame = torch.lerp(warped[i, 0], frame, share)
-            far = torch.where(share * COMES > 2, far, depth[i, 0])
-            warped[i, 0] = torch.where(taken, frame, warped[i, 0])
+            taken = (shown > 0.5) & free[i]
+            # Where nothing is, there is nothing to fade from.
+            share = torch.where(known[i, 0] > 0.5, _share(after[i]), 1.0)
+            far = torch.where(share > _MOST, far, depth[i, 0])
+            warped[i, 0] = torch.where(taken, torch.lerp(warped[i, 0], frame, share), warped[i, 0])
             depth[i, 0] = torch.where(taken, far, depth[i, 0])
             known[i, 0] = torch.where(taken, 1.0, known[i, 0])
             ground[i] = torch.where(taken, 0.0, ground[i])
         begin += len(keys)
     return after, replace(sight, view=replace(view, warped=warped, depth=depth, known=known), ground=ground)
+
+
+def _share(world: WorldState) -> float:
+    """How much of the scene goes into a tick's picture, so that it fades in evenly over `COMES` ticks."""
+    return 1 / max(world.scene.since + COMES - world.tick, 1)
 
 
 def _free(ground: Tensor) -> Tensor:
@@ -90,9 +96,11 @@ def _views(world: WorldState, pose: Tensor, aspect: float) -> tuple[WorldState, 
 
 
 def _scene(world: WorldState, fine: Tensor, thought_of: Tensor) -> Scene:
-    """The scene that shows most finely `[N, 240]` what is looked at, of N views thought of at ticks `[N]`.
+    """The scene that shows what is looked at, of places with N views in all.
 
-    It stays unless another shows far more, and no other comes before it has come itself.
+    Args:
+        fine: `[N, 240]` how finely each view shows each cell, see `retrieval.resolution`.
+        thought_of: `[N]` int64, ticks at which their places were thought of.
     """
     now = world.scene
     shown = {int(tick): float(fine[thought_of == tick].amax(0).sum()) for tick in thought_of.unique()}

@@ -147,15 +147,6 @@ def _joined(rows: Sequence[T]) -> T:
     return type(rows[0])(**{f.name: torch.cat([getattr(r, f.name) for r in rows]) for f in fields(rows[0])})
 
 
-def revealed(sight: Sight, worn: Tensor) -> Sight:
-    """The sight with what was invented before forgotten where `worn` `[B, 1, H, W]` and something new is known."""
-    made = (sight.view.known * sight.imagined[:, :, None, None, None]).amax(1)
-    gone = worn & (made > 0.5)
-    known = sight.view.known.clone()
-    known[:, :2] *= ~gone[:, None]
-    return replace(sight, view=replace(sight.view, known=known), ground=torch.where(gone, 0.0, sight.ground))
-
-
 def united(sight: Sight) -> View:
     """The view with what is imagined taken for seen, in the newest frame, and drawn from the place that was thought of.
 

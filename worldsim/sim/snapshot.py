@@ -174,7 +174,9 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),
         "eye": None if eye is None else torch.from_numpy(eye),
-        "scene": Scene(*need_array(arrays, "scene", np.int64, (2,)).tolist()) if "scene" in arrays else Scene(),
+        "scene": Scene(*need_array(arrays, "scene", np.int64, (2,)).tolist())
+        if "scene" in arrays
+        else Scene(),
         "grip": _grip(need_array(arrays, "grip", np.float64, (14,))),
         "overlay": None if lies is None else torch.from_numpy(lies),
     }

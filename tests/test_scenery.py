@@ -1,0 +1,107 @@
+"""Scenes: a guess is drawn from one place, which stays, and the next one fades in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from model_fakes import H, W, tiny_model
+from torch import Tensor
+
+from worldsim.model.retrieval import shrink_depth
+from worldsim.sim.scenery import COMES, redrawn
+from worldsim.sim.sight import Sight, choose, see
+from worldsim.sim.simulator import Simulator, SimulatorConfig
+from worldsim.sim.state import KeyFrame, Memory, Scene, WorldState
+
+FAR, NEAR, GIVEN = 16.0, 8.0, 4.0  # blocks: of the place before, the next one, and what was shown last
+
+
+@cache
+def simulator() -> Simulator:
+    return Simulator(tiny_model(), SimulatorConfig(precision="float32"))
+
+
+def place(tick: int, grey: int, depth: float, share: float = 1.0) -> KeyFrame:
+    """A view straight ahead, of one colour, that shows this share of the picture from the left on."""
+    shown = torch.full((H, W), depth).half()
+    shown[:, round(share * W) :] = 0.0
+    nothing = torch.zeros(H // 2, W // 2, dtype=torch.uint8)
+    frame = torch.full((H, W, 3), grey, dtype=torch.uint8)
+    return KeyFrame(frame, shown, torch.tensor([0.5, 1.62, 0.5, 0.0, 0.0]), tick, nothing, imagined=True)
+
+
+def world(*places: KeyFrame, scene: Scene, tick: int = 100) -> WorldState:
+    """A world that shows black four blocks away, all of it a guess, and has thought of places."""
+    begun = simulator().begin(
+        torch.zeros(1, H, W, 3, dtype=torch.uint8), seed=0, depth=torch.full((1, H, W), GIVEN),
+        pose=places[0].pose[None],
+    )  # fmt: skip
+    newest = replace(begun.newest, tick=tick, ground=torch.zeros_like(begun.newest.ground))
+    memory = Memory(
+        tuple(places),
+        torch.stack([shrink_depth(key.depth) for key in places]),
+        torch.stack([key.pose for key in places]),
+    )
+    return replace(begun, tick=tick, recent=(newest,), memory=memory, scene=scene)
+
+
+def drawn(before: WorldState) -> tuple[WorldState, Tensor, Tensor]:
+    """The world after a look, and colour and depth of the middle of what it is to show."""
+    here = before.newest.pose[None]
+    eyes = simulator().eyes
+    sight: Sight = see(eyes, [before], choose([before], here, 4, W / H), here, 0.0)
+    (after,), sight = redrawn(eyes, [before], here, sight)
+    middle = (0, 0, slice(None), H // 3, W // 2)
+    return after, (sight.view.warped[middle].mean() + 1) * 127.5, sight.view.depth[middle].mean()
+
+
+def test_a_scene_fades_in_and_is_all_that_is_left_in_the_end() -> None:
+    shown = []
+    for age in range(COMES + 2):
+        _, grey, _ = drawn(world(place(90, 240, NEAR), scene=Scene(90, 100 - age)))
+        shown.append(float(grey))
+    # Of 240 grey levels a tick's share of what is left: 20, 22, 24, ... so that each adds the same in a row of ticks.
+    assert shown[0] == pytest.approx(240 / COMES, abs=1)
+    assert all(a < b for a, b in zip(shown[:COMES], shown[1:COMES]))
+    assert shown[COMES - 1 :] == pytest.approx([240, 240, 240], abs=1)
+
+
+def test_depth_changes_when_half_of_the_picture_has() -> None:
+    depths = [
+        float(drawn(world(place(90, 240, NEAR), scene=Scene(90, 100 - age)))[2]) for age in range(COMES)
+    ]
+    assert depths[0] == pytest.approx(GIVEN, rel=0.02) and depths[-1] == pytest.approx(NEAR, rel=0.02)
+    assert sum(d < (GIVEN + NEAR) / 2 for d in depths) in (COMES // 2, COMES // 2 + 1)
+
+
+def test_where_nothing_is_there_is_nothing_to_fade_from() -> None:
+    before = world(place(90, 240, NEAR), scene=Scene(90, 100))
+    nothing = replace(before.newest, depth=torch.zeros_like(before.newest.depth))
+    _, grey, depth = drawn(replace(before, recent=(nothing,)))
+    assert float(grey) == pytest.approx(240, abs=1) and float(depth) == pytest.approx(NEAR, rel=0.02)
+
+
+@pytest.mark.parametrize(("share", "stays"), [(0.8, True), (0.5, False)])
+def test_a_scene_stays_until_another_shows_far_more(share: float, stays: bool) -> None:
+    both = place(10, 200, FAR, share), place(90, 240, NEAR)
+    after, _, _ = drawn(world(*both, scene=Scene(10, 20)))
+    assert after.scene == (Scene(10, 20) if stays else Scene(90, 100))
+
+
+def test_a_scene_that_is_coming_is_not_left_for_another() -> None:
+    both = place(10, 200, FAR), place(90, 240, NEAR, 0.3)
+    coming, _, _ = drawn(world(*both, scene=Scene(90, 95)))
+    assert coming.scene == Scene(90, 95)
+    come, _, _ = drawn(world(*both, scene=Scene(90, 100 - COMES)))
+    assert come.scene == Scene(10, 100)
+
+
+def test_a_scene_that_comes_into_view_again_fades_in_again() -> None:
+    before = world(place(90, 240, NEAR), scene=Scene(90, 20))
+    away = before.newest.pose + torch.tensor([0.0, 0.0, 0.0, 180.0, 0.0])
+    turned = replace(before, recent=(replace(before.newest, pose=away),))
+    after, _, _ = drawn(turned)
+    assert after.scene == Scene(90, 101), "nothing of it was shown"
