@@ -48,12 +48,12 @@ def world(*places: KeyFrame, scene: Scene, tick: int = 100) -> WorldState:
     return replace(begun, tick=tick, recent=(newest,), memory=memory, scene=scene)
 
 
-def drawn(before: WorldState) -> tuple[WorldState, Tensor, Tensor]:
-    """The world after a look, and colour and depth of the middle of what it is to show."""
-    here = before.newest.pose[None]
+def drawn(before: WorldState, here: Tensor | None = None) -> tuple[WorldState, Tensor, Tensor]:
+    """The world after a look from where its player is, or `here`; colour and depth of the middle of what it shows."""
+    here = (before.newest.pose if here is None else here)[None]
     eyes = simulator().eyes
     sight: Sight = see(eyes, [before], choose([before], here, 4, W / H), here, 0.0)
-    (after,), sight = redrawn(eyes, [before], here, sight)
+    (after,), sight = redrawn(eyes, [before], here, sight, sight.view.known[:, 0])
     middle = (0, 0, slice(None), H // 3, W // 2)
     return after, (sight.view.warped[middle].mean() + 1) * 127.5, sight.view.depth[middle].mean()
 
@@ -77,11 +77,18 @@ def test_depth_changes_when_half_of_the_picture_has() -> None:
     assert sum(d < (GIVEN + NEAR) / 2 for d in depths) in (COMES // 2, COMES // 2 + 1)
 
 
-def test_where_nothing_is_there_is_nothing_to_fade_from() -> None:
+def test_what_the_eye_went_through_fades_away_too() -> None:
     before = world(place(90, 240, NEAR), scene=Scene(90, 100))
     nothing = replace(before.newest, depth=torch.zeros_like(before.newest.depth))
     _, grey, depth = drawn(replace(before, recent=(nothing,)))
-    assert float(grey) == pytest.approx(240, abs=1) and float(depth) == pytest.approx(NEAR, rel=0.02)
+    assert float(grey) == pytest.approx(240 / COMES, abs=1) and float(depth) == pytest.approx(NEAR, rel=0.02)
+
+
+def test_what_comes_into_view_from_aside_is_there_at_once() -> None:
+    before = world(place(90, 240, NEAR), scene=Scene(90, 100))
+    aside = before.newest.pose + torch.tensor([0.0, 0.0, 0.0, 90.0, 0.0])
+    _, grey, _ = drawn(replace(before, recent=(replace(before.newest, pose=aside),)), here=before.newest.pose)
+    assert float(grey) == pytest.approx(240, abs=1)
 
 
 @pytest.mark.parametrize(("share", "stays"), [(0.8, True), (0.5, False)])

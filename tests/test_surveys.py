@@ -198,7 +198,11 @@ def test_pieces_of_what_was_given_are_given_up_among_guesses() -> None:
     warped = sight.view.warped.clone()
     warped[:, 0] = torch.where(torn > 0, 1.0, warped[:, 0])
     _, after = redrawn(
-        simulator.eyes, [world], here, replace(sight, ground=torn, view=replace(sight.view, warped=warped))
+        simulator.eyes,
+        [world],
+        here,
+        replace(sight, ground=torn, view=replace(sight.view, warped=warped)),
+        sight.view.known[:, 0],
     )
     left, right = slice(8, W // 2 - 8), slice(W // 2 + 8, None)
     assert not bool(after.ground[..., 8:-8, left].any()), "what is drawn over is given no longer"

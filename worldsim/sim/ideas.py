@@ -51,7 +51,7 @@ def imagine(
             if idea.instead:
                 after[i] = replace(after[i], scene=Scene(idea.key.tick, world.tick))
     sight = swapped(sight, again)
-    return redrawn(eyes, after, pose, replace(sight, view=united(sight)))
+    return redrawn(eyes, after, pose, replace(sight, view=united(sight)), sight.view.known[:, 0])
 
 
 def _with(memory: Memory, idea: Idea, limit: int) -> Memory:

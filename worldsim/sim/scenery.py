@@ -15,6 +15,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from worldsim.model.camera import FAR
 from worldsim.model.fill import gaps, lone
 from worldsim.model.grounding import LOOSE
 from worldsim.model.retrieval import finest, resolution
@@ -34,11 +35,14 @@ _NEARER = 0.85  # of the distance, and it stands before what another view shows
 
 
 def redrawn(
-    eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight
+    eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight, shows: Tensor
 ) -> tuple[list[WorldState], Sight]:
     """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of.
 
     And the worlds with the scene that it is drawn from.
+
+    Args:
+        shows: `[B, 1, H, W]` 1 where the newest frame itself shows something.
     """
     height, width = sight.ground.shape[-2:]
     free = _free(sight.ground) & eyes.model.usable
@@ -56,16 +60,33 @@ def redrawn(
     for i, keys in enumerate(chosen):
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
-            taken = (shown > 0.5) & free[i]
-            # Where nothing is, there is nothing to fade from.
-            share = torch.where(known[i, 0] > 0.5, _share(after[i]), 1.0)
-            far = torch.where(share > _MOST, far, depth[i, 0])
-            warped[i, 0] = torch.where(taken, torch.lerp(warped[i, 0], frame, share), warped[i, 0])
+            taken, share = (shown > 0.5) & free[i], _share(after[i])
+            if share < 1:
+                fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5)
+                frame = torch.where(fades, torch.lerp(base, frame, share), frame)
+                far = torch.where((shows[i] < 0.5) | (share > _MOST), far, depth[i, 0])
+            warped[i, 0] = torch.where(taken, frame, warped[i, 0])
             depth[i, 0] = torch.where(taken, far, depth[i, 0])
             known[i, 0] = torch.where(taken, 1.0, known[i, 0])
             ground[i] = torch.where(taken, 0.0, ground[i])
         begin += len(keys)
     return after, replace(sight, view=replace(view, warped=warped, depth=depth, known=known), ground=ground)
+
+
+def _fading(
+    eyes: Eyes, world: WorldState, pose: Tensor, seen: Tensor, shows: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Bool `[1, H, W]`, where a scene fades in, and the picture `[3, H, W]` that it fades from.
+
+    That is what is `seen` where the newest frame `shows` something, and where it no longer does, since the eye has
+    gone through a thing, that frame as the turn alone leaves it. What comes into view from aside need not fade.
+    """
+    if bool(shows.all()):
+        return shows, seen
+    newest = world.newest
+    endless = replace(newest, depth=torch.full_like(newest.depth, FAR))
+    turned = brought(eyes, [endless], torch.cat([newest.pose[:3], pose[3:]])[None])
+    return shows | (turned.known[0] > 0.5), torch.where(shows, seen, turned.frames[0])
 
 
 def _share(world: WorldState) -> float:
