@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,29 @@ def test_a_dream_that_walks_where_the_game_stands_is_wrong_but_alive() -> None:
     walking = play(Scenario(3, actions, 1), width=W, height=H)
     assert Course.of(Rollout(twin(0.0), walking.frames[1:])).ends.keys() <= {"colour"}
     assert "frozen" not in Course.of(Rollout(walking, twin(0.0).frames[1:])).ends
+
+
+def turning(seed: int) -> Frames:
+    actions = twin(40.0).scenario.actions
+    return play(Scenario(seed, actions, 1), width=W, height=H).frames[1:]
+
+
+def test_a_quick_turn_in_the_sun_is_no_cut_though_the_game_is_in_a_cave() -> None:
+    given, *rest = twin(40.0).frames
+    cave = replace(twin(40.0), frames=np.stack([given, *(frame // 20 for frame in rest)]))
+    assert "cut" not in Course.of(Rollout(cave, turning(3))).ends
+
+
+def test_another_scene_is_a_cut_while_the_camera_turns_too() -> None:
+    frames = turning(3).copy()
+    frames[BAD:] = 255 - turning(5)[BAD:]
+    assert Course.of(Rollout(twin(40.0), frames)).ends["cut"] == BAD
+
+
+def test_a_thing_that_is_passed_by_close_at_hand_is_no_cut() -> None:
+    frames = twin(0.0).frames[1:].copy()
+    frames[BAD:, :, : W * 2 // 5] = 255 - frames[BAD:, :, : W * 2 // 5]
+    assert "cut" not in Course.of(Rollout(twin(0.0), frames)).ends
 
 
 def test_short_dreams_have_courses_too() -> None:
