@@ -24,7 +24,9 @@ from worldsim.model.kernels import arrays, has_numbers, kernel
 ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
 """Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
 _AHEAD = 0.05
-_WINDOW, _CRUMB = 15, 9
+_WINDOW = 15
+CRUMB = 9
+"""Side of the window of which most has to be known around a pixel that is not `lone`."""
 _SOFT = 0.05
 
 
@@ -82,12 +84,29 @@ def composite(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
 
 def gaps(known: Tensor) -> Tensor:
     """Bool `[B, 1, H, W]`: not known, nor most of what is around; outside the picture lies nothing."""
+    return _compiled("bare", known, _WINDOW) if has_numbers(known) else gaps_torch(known)
+
+
+def gaps_torch(known: Tensor) -> Tensor:
+    """`gaps` in plain torch, on any device."""
     return (known < 0.5) & (window_sum(known, _WINDOW) < _WINDOW**2 / 2)
 
 
 def lone(known: Tensor) -> Tensor:
     """Bool `[N, 1, H, W]`: most of what is around in the picture is not known."""
-    return window_sum(known, _CRUMB) / window_sum(torch.ones_like(known[:1]), _CRUMB) < 0.5
+    return _compiled("few", known, CRUMB) if has_numbers(known) else lone_torch(known)
+
+
+def lone_torch(known: Tensor) -> Tensor:
+    """`lone` in plain torch, on any device."""
+    return window_sum(known, CRUMB) / window_sum(torch.ones_like(known[:1]), CRUMB) < 0.5
+
+
+def _compiled(name: str, known: Tensor, size: int) -> Tensor:
+    """What a function of `_window_kernel` says of masks `[..., H, W]`, each by itself."""
+    found = torch.empty(known.shape, dtype=torch.bool)
+    kernel("window", name)(known.flatten(0, -3).contiguous().numpy(), size, found.flatten(0, -3).numpy())
+    return found
 
 
 def window_sum(known: Tensor, size: int) -> Tensor:
