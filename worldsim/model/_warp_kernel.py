@@ -9,6 +9,7 @@ import numba as nb
 import numpy as np
 
 from worldsim.model._faces_kernel import close_within, fill_faces
+from worldsim.model._lanes_kernel import LANES, weighted
 from worldsim.model.camera import TIGHT
 from worldsim.model.faces import BEHIND
 
@@ -19,32 +20,31 @@ def reproject(
     solid: bool, out: Any, out_depth: Any, known: Any,
 ) -> None:  # fmt: skip
     """Fill `out`, `out_depth` and `known`; see `warp.warp` for shapes."""
-    n, _, height, width = frames.shape
     clear = _clear(usable)
-    for i in nb.prange(n):
-        tight, loose = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-        us, vs, zs = _land(depth[i, 0], rotation[i], translation[i], tan_x, tan_y)
-        _splat(depth[i, 0], usable, us, vs, zs, tight, loose)
-        for _ in range(2):  # where two cracks cross
-            if solid:
-                close_within(tight)
-            else:
-                _close_cracks(tight, loose)
-        if solid:
-            fill_faces(depth[i, 0], usable, us, vs, zs, tight)
+    for i in nb.prange(len(frames)):
+        z_buffer = _z_buffer(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, solid)
         _lookup(
-            frames[i],
-            rotation[i],
-            translation[i],
-            usable,
-            clear,
-            tan_x,
-            tan_y,
-            tight,
-            out[i],
-            out_depth[i, 0],
-            known[i, 0],
-        )
+            frames[i], rotation[i], translation[i], usable, clear, tan_x, tan_y, z_buffer,
+            out[i], out_depth[i, 0], known[i, 0],
+        )  # fmt: skip
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _z_buffer(depth: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, solid: bool) -> Any:
+    """Depth `[H, W]` of the nearest surface of a reference at each pixel of the view, 0 where there is none."""
+    us, vs, zs = _land(depth, r, t, tan_x, tan_y)
+    tight = np.zeros(depth.shape, np.float32)
+    if solid:
+        _splat_tight(depth, usable, us, vs, zs, tight)
+        close_within(tight)
+        close_within(tight)  # twice, for where two cracks cross
+        fill_faces(depth, usable, us, vs, zs, tight)
+    else:
+        loose = np.zeros(depth.shape, np.float32)
+        _splat(depth, usable, us, vs, zs, tight, loose)
+        _close_cracks(tight, loose)
+        _close_cracks(tight, loose)
+    return tight
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -59,6 +59,37 @@ def _land(depth: Any, r: Any, t: Any, tan_x: float, tan_y: float) -> Any:
         ray_y = np.float32(((j + 0.5) / height * 2 - 1) * tan_y)
         _project(depth[j], r, t, rays, ray_y, height, tan_x, tan_y, us[j], vs[j], zs[j])
     return us, vs, zs
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _splat_tight(depth: Any, usable: Any, us: Any, vs: Any, zs: Any, tight: Any) -> None:
+    """The first of the two z-buffers of `_splat` alone."""
+    height, width = depth.shape
+    wide = width + 2
+    padded = np.full((height + 2) * wide, np.inf, np.float32)  # so that no neighbour lies outside
+    for j in range(height):
+        for i in range(width):
+            z, u, v = zs[j, i], us[j, i], vs[j, i]
+            shown = usable[j, i] & (depth[j, i] > 0) & (z > BEHIND)
+            if not (shown & (u > -1) & (u < width) & (v > -1) & (v < height)):
+                continue
+            column, row = math.floor(u + 0.5), math.floor(v + 0.5)
+            at = (row + 1) * wide + column + 1
+            padded[at] = min(z, padded[at])
+            # Nearly all points cover one pixel.
+            across, down = 1 if u > column else -1, wide if v > row else -wide
+            wider = abs(column + across - u) <= TIGHT
+            higher = abs(row + (1 if v > row else -1) - v) <= TIGHT
+            if wider:
+                padded[at + across] = min(z, padded[at + across])
+            if higher:
+                padded[at + down] = min(z, padded[at + down])
+            if wider and higher:
+                padded[at + across + down] = min(z, padded[at + across + down])
+    for j in range(height):
+        for i in range(width):
+            z = padded[(j + 1) * wide + i + 1]
+            tight[j, i] = z if z < np.inf else np.float32(0)
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -137,20 +168,48 @@ def _lookup(
     out: Any, out_depth: Any, known: Any,
 ) -> None:  # fmt: skip
     _, height, width = frame.shape
-    flat, flat_out = frame.reshape(-1), out.reshape(-1)
-    us, vs = np.empty(width), np.empty(width)
+    lanes = _interleaved(frame)
+    us, vs, rest = np.empty(width), np.empty(width), np.empty(width, np.bool_)
     for j in range(height):
         ray_y = ((j + 0.5) / height * 2 - 1) * tan_y
         _sources(z_buffer[j], r, t, ray_y, height, tan_x, tan_y, us, vs)
+        _cubic(lanes, clear, us, vs, z_buffer[j], out[:, j], rest)
+        _bilinear(frame, usable, us, vs, out[:, j], rest)
         for i in range(width):
-            if z_buffer[j, i] == 0:
-                continue
-            u, v = us[i], vs[i]
-            if _cubic(flat, clear, u, v, flat_out, j * width + i) or _bilinear(
-                frame, usable, u, v, out, j, i
-            ):
-                out_depth[j, i] = z_buffer[j, i]
-                known[j, i] = 1
+            shown = z_buffer[j, i] != 0 and not rest[i]
+            out_depth[j, i] = z_buffer[j, i] if shown else out_depth[j, i]
+            known[j, i] = np.float32(1) if shown else known[j, i]
+
+
+# Arrays that are handed to another function are counted, with a locked instruction each: so that here and below
+# functions get whole rows, and not a pixel.
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _cubic(lanes: Any, clear: Any, us: Any, vs: Any, z_buffer: Any, out: Any, rest: Any) -> None:
+    """Catmull-Rom interpolation of a row, of `_interleaved` channels; `rest` says where it is too near HUD or edge."""
+    height, width = clear.shape
+    for i in range(width):
+        rest[i] = z_buffer[i] != 0
+        if not rest[i]:
+            continue
+        u0, v0 = math.floor(us[i]), math.floor(vs[i])
+        if u0 < 1 or v0 < 1 or u0 > width - 3 or v0 > height - 3 or not clear[v0, u0]:
+            continue
+        rest[i] = False
+        across, down = _catmull_rom(np.float32(us[i] - u0)), _catmull_rom(np.float32(vs[i] - v0))
+        first = ((v0 - 1) * width + u0 - 1) * LANES
+        out[0, i], out[1, i], out[2, i], _ = weighted(lanes, first, width * LANES, across, down)
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _interleaved(frame: Any) -> Any:
+    """Up to three channels `[C, H, W]`, innermost: flat, four numbers a pixel."""
+    channels, height, width = frame.shape
+    lanes = np.zeros(height * width * LANES, np.float32)
+    for c in range(channels):
+        flat = frame[c].reshape(-1)
+        for i in range(height * width):
+            lanes[i * LANES + c] = flat[i]
+    return lanes
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -165,29 +224,6 @@ def _close_cracks(tight: Any, loose: Any) -> None:
             beside = 0 < i < width - 1 and covered[j, i - 1] and covered[j, i + 1]
             if beside or (0 < j < height - 1 and covered[j - 1, i] and covered[j + 1, i]):
                 tight[j, i] = loose[j, i]
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _cubic(flat: Any, clear: Any, u: float, v: float, out: Any, place: int) -> bool:
-    """Catmull-Rom interpolation at (u, v) of flat channels; False near the HUD and the frame's edge."""
-    height, width = clear.shape
-    u0, v0 = math.floor(u), math.floor(v)
-    if u0 < 1 or v0 < 1 or u0 > width - 3 or v0 > height - 3 or not clear[v0, u0]:
-        return False
-    x0, x1, x2, x3 = _catmull_rom(np.float32(u - u0))
-    y0, y1, y2, y3 = _catmull_rom(np.float32(v - v0))
-    pixels, down, one, two, three = height * width, nb.uintp(width), nb.uintp(1), nb.uintp(2), nb.uintp(3)
-    first = (v0 - 1) * width + u0 - 1
-    for c in range(flat.size // pixels):
-        a = nb.uintp(first + c * pixels)  # unsigned: no negative index has to be looked for
-        b, p, q = a + down, a + down + down, a + down + down + down
-        out[place + c * pixels] = (
-            y0 * (x0 * flat[a] + x1 * flat[a + one] + x2 * flat[a + two] + x3 * flat[a + three])
-            + y1 * (x0 * flat[b] + x1 * flat[b + one] + x2 * flat[b + two] + x3 * flat[b + three])
-            + y2 * (x0 * flat[p] + x1 * flat[p + one] + x2 * flat[p + two] + x3 * flat[p + three])
-            + y3 * (x0 * flat[q] + x1 * flat[q + one] + x2 * flat[q + two] + x3 * flat[q + three])
-        )
-    return True
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -219,23 +255,27 @@ def _catmull_rom(t: float) -> Any:
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _bilinear(frame: Any, usable: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
-    """Mix the four pixels around (u, v), those of the HUD left out; False if nothing is left."""
+def _bilinear(frame: Any, usable: Any, us: Any, vs: Any, out: Any, rest: Any) -> None:
+    """Mix the four pixels around the places of a row that are the `rest`, those of the HUD left out.
+
+    It stays the `rest` where nothing is left.
+    """
     channels, height, width = frame.shape
-    u, v = min(max(u, 0.0), width - 1.0), min(max(v, 0.0), height - 1.0)
-    u0, v0 = int(u), int(v)
-    u1, v1 = min(u0 + 1, width - 1), min(v0 + 1, height - 1)
-    a, b = u - u0, v - v0
-    w00 = (1 - a) * (1 - b) * usable[v0, u0]
-    w01 = a * (1 - b) * usable[v0, u1]
-    w10 = (1 - a) * b * usable[v1, u0]
-    w11 = a * b * usable[v1, u1]
-    total = w00 + w01 + w10 + w11
-    if total < 1e-4:
-        return False
-    for c in range(channels):
-        mixed = (
-            frame[c, v0, u0] * w00 + frame[c, v0, u1] * w01 + frame[c, v1, u0] * w10 + frame[c, v1, u1] * w11
-        )
-        out[c, j, i] = mixed / total
-    return True
+    for i in range(len(rest)):
+        if not rest[i]:
+            continue
+        u, v = min(max(us[i], 0.0), width - 1.0), min(max(vs[i], 0.0), height - 1.0)
+        u0, v0 = int(u), int(v)
+        u1, v1 = min(u0 + 1, width - 1), min(v0 + 1, height - 1)
+        a, b = u - u0, v - v0
+        w00 = (1 - a) * (1 - b) * usable[v0, u0]
+        w01 = a * (1 - b) * usable[v0, u1]
+        w10 = (1 - a) * b * usable[v1, u0]
+        w11 = a * b * usable[v1, u1]
+        total = w00 + w01 + w10 + w11
+        if total < 1e-4:
+            continue
+        rest[i] = False
+        for c in range(channels):
+            upper = frame[c, v0, u0] * w00 + frame[c, v0, u1] * w01
+            out[c, i] = (upper + frame[c, v1, u0] * w10 + frame[c, v1, u1] * w11) / total
