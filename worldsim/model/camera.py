@@ -76,10 +76,10 @@ def relative_pose(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not (has_numbers(source) and has_numbers(target)):
         return relative_pose_torch(source, target)
-    shape = torch.broadcast_shapes(source.shape, target.shape)
-    rotation, translation = torch.empty(*shape[:-1], 3, 3), torch.empty(*shape[:-1], 3)
+    source, target = torch.broadcast_tensors(source, target)
+    rotation, translation = torch.empty(*source.shape[:-1], 3, 3), torch.empty(*source.shape[:-1], 3)
     places = rotation.view(-1, 3, 3).numpy(), translation.view(-1, 3).numpy()
-    kernel("camera", "relate")(_rows(source.expand(shape)), _rows(target.expand(shape)), *places)
+    kernel("camera", "relate")(_rows(source), _rows(target), *places)
     return rotation, translation
 
 
