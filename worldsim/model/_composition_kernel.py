@@ -15,29 +15,29 @@ def mix(
     weights: Any, residual: Any, depth: Any, threshold: Any, warped: Any, newest: Any, x: Any, warped_depth: Any,
     newest_depth: Any, single: bool, latents: Any, codes: Any,
 ) -> None:  # fmt: skip
-    """Fill `latents` and `codes`; see `composition.mix_torch` for shapes. There is a weight for each pixel."""
-    batch, channels, height, _ = latents.shape
+    """Fill `latents` and `codes`; see `composition.mix_torch` for shapes, with h and w as one.
+
+    There is a weight for each pixel.
+    """
+    batch, channels, _ = latents.shape
     slots, pixels = warped.shape[1], depth.shape[1]
-    for at in range(batch * height):
-        b, row = at // height, at % height
+    for b in range(batch):
         for c in range(channels):
-            p, out = c % pixels, latents[b, c, row]
-            _beyond(residual[b, c, row], threshold[b, p, row], out)
+            p, out = c % pixels, latents[b, c]
+            _beyond(residual[b, c], threshold[b, p], out)
             for k in range(slots):
-                _add(weights[b, k, p, row], warped[b, k, c, row], out)
-            _add(weights[b, slots, p, row], newest[b, c, row], out)
-            _add(weights[b, slots + 1, p, row], x[b, c, row], out)
+                _add(weights[b, k, p], warped[b, k, c], out)
+            _add(weights[b, slots, p], newest[b, c], out)
+            _add(weights[b, slots + 1, p], x[b, c], out)
         for p in range(pixels):
-            out = codes[b, p, row]
-            out[:] = depth[b, p, row]
+            out = codes[b, p]
+            out[:] = depth[b, p]
             if single:
-                _add_single(
-                    weights[b, : slots + 1, p, row], warped_depth[b, :, p, row], newest_depth[b, p, row], out
-                )
+                _add_single(weights[b, : slots + 1, p], warped_depth[b, :, p], newest_depth[b, p], out)
                 continue
             for k in range(slots):
-                _add(weights[b, k, p, row], warped_depth[b, k, p, row], out)
-            _add(weights[b, slots, p, row], newest_depth[b, p, row], out)
+                _add(weights[b, k, p], warped_depth[b, k, p], out)
+            _add(weights[b, slots, p], newest_depth[b, p], out)
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -184,6 +184,6 @@ def _sum(weights: Tensor, candidates: Tensor) -> Tensor:
 def _mix_compiled(told: Told, x: Tensor, sources: Sources, single: bool) -> tuple[Tensor, Tensor]:
     latents, codes = torch.empty(x.shape), torch.empty(told.depth.shape)
     shown = (sources.warped, sources.newest, x, sources.warped_depth, sources.newest_depth)
-    given = arrays(*told, *shown)
-    kernel("composition", "mix")(*given, single, latents.numpy(), codes.numpy())
+    given = arrays(*(t.flatten(-2) for t in (*told, *shown)))
+    kernel("composition", "mix")(*given, single, latents.flatten(-2).numpy(), codes.flatten(-2).numpy())
     return latents, codes
