@@ -17,7 +17,7 @@ from worldsim.model.camera import (
     relative_pose_torch,
     tangents,
 )
-from worldsim.model.composition import compose, mix_torch
+from worldsim.model.composition import compose, mix_torch, weigh_torch
 from worldsim.model.retrieval import land_torch
 from worldsim.model.tokenizer import to_cells, to_pixels
 from worldsim.model.world_model import WorldModel
@@ -40,6 +40,7 @@ def test_compiled_and_plain_mixing_agree(calm: float, monkeypatch: pytest.Monkey
     level = torch.tensor([1.0, 0.4])
     compiled = compose(raw, x, level, inputs, calm)
     monkeypatch.setattr(composition, "_mix_compiled", mix_torch)
+    monkeypatch.setattr(composition, "_weigh_compiled", weigh_torch)
     for a, b in zip(compiled, compose(raw, x, level, inputs, calm)):
         assert torch.allclose(a, b, atol=1e-5)
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from worldsim.model.camera import encode_depth, tangents
 from worldsim.model.fill import (
     composite,
+    composite_torch,
     copy_torch,
     gaps,
     gaps_torch,
@@ -64,6 +65,14 @@ def test_the_first_layer_lies_on_top() -> None:
     known[:, 0, :, 0, 0] = known[:, 1, :, 0] = 1
     out, seen = composite(layers, known)
     assert out[0, 0].tolist() == [[1, 2], [0, 0]] and seen[0, 0].tolist() == [[1, 1], [0, 0]]
+
+
+def test_compiled_and_plain_layers_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layers = torch.randn(2, 3, 4, 20, 30, generator=generator)
+    known = (torch.rand(2, 3, 1, 20, 30, generator=generator) > 0.6).float()
+    for compiled, plain in zip(composite(layers, known), composite_torch(layers, known)):
+        assert torch.equal(compiled, plain)
 
 
 NO_LAST = torch.zeros(2, 4, 96, 160), torch.zeros(2, dtype=torch.bool)

@@ -75,6 +75,20 @@ def _pyramid(pixels: Tensor, known: Tensor) -> Tensor:
 
 def composite(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     """Lay R layers `[B, R, C, H, W]` over each other, the first on top; pixels `[B, C, H, W]` and what is known."""
+    if has_numbers(layers):
+        return _composite_compiled(layers, known)
+    return composite_torch(layers, known)
+
+
+def _composite_compiled(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    out, seen = torch.empty(layers[:, 0].shape), torch.empty(known[:, 0].shape)
+    given = arrays(layers.flatten(-2), known[:, :, 0].flatten(-2))
+    kernel("layers", "lay")(*given, out.flatten(-2).numpy(), seen[:, 0].flatten(-2).numpy())
+    return out, seen
+
+
+def composite_torch(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """`composite` in plain torch, on any device."""
     out, seen = layers[:, 0] * known[:, 0], known[:, 0]
     for k in range(1, layers.shape[1]):
         new = known[:, k] * (1 - seen)
