@@ -9,7 +9,7 @@ import torch
 from model_fakes import tiny_model
 from torch import Tensor
 
-from worldsim.model import composition, retrieval
+from worldsim.model import composition, grounding, retrieval
 from worldsim.model.camera import (
     camera_to_world,
     camera_to_world_torch,
@@ -18,8 +18,9 @@ from worldsim.model.camera import (
     tangents,
 )
 from worldsim.model.composition import compose, mix_torch, weigh_torch
-from worldsim.model.retrieval import land_torch
-from worldsim.model.tokenizer import to_cells, to_pixels
+from worldsim.model.references import References
+from worldsim.model.retrieval import coverage, land_torch, resolution
+from worldsim.model.tokenizer import frames_to_float, frames_to_planes, to_cells, to_pixels
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.network import Eager, draw, probe
 
@@ -99,6 +100,46 @@ def test_cells_are_what_torch_makes_of_pixels() -> None:
     cells = to_cells(pixels, 4)
     assert torch.equal(cells, torch.nn.functional.pixel_unshuffle(pixels, 4))
     assert torch.equal(to_pixels(cells, 4), pixels)
+
+
+def test_planes_are_frames_as_floats() -> None:
+    frames = torch.arange(256, dtype=torch.uint8).view(2, 8, 16, 1).expand(-1, -1, -1, 3).clone()
+    frames[..., 1] = frames[..., 1].flip(0)
+    planes = frames_to_planes(frames)
+    assert planes.is_contiguous() and torch.equal(planes, frames_to_float(frames))
+
+
+def test_compiled_and_plain_grounding_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    depth = torch.rand(2, 3, 1, 24, 40, generator=generator) * 4 + 4
+    depth[:, :, :, :4, :9] = 0
+    references = References(
+        frames=torch.zeros(2, 3, 3, 24, 40), depth=depth,
+        pose=torch.randn(2, 3, 5, generator=generator) * torch.tensor([0.3, 0.1, 0.3, 9.0, 4.0]),
+        time=torch.zeros(2, 3), noise_level=torch.zeros(2, 3),
+        valid=torch.tensor([[True, True, False], [False, True, True]]),
+    )  # fmt: skip
+    known = torch.rand(2, 3, 1, 12, 20, generator=generator)
+    usable = torch.ones(24, 40, dtype=torch.bool)
+    usable[20:, 8:30] = False
+    given = references, known, torch.zeros(2, 5), usable
+    compiled = grounding.groundings(*given, solid=True)
+    monkeypatch.setattr(grounding, "_ground_compiled", grounding.ground_torch)
+    assert torch.equal(compiled, grounding.groundings(*given, solid=True)) and 0.2 < compiled.mean() < 0.8
+
+
+def test_what_candidates_show_is_what_their_projections_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    depth = torch.rand(2, 9, *retrieval.GRID, generator=generator) * 20
+    depth[0, 0] = 0
+    poses = torch.randn(2, 9, 5, generator=generator) * torch.tensor([3.0, 1.0, 3.0, 90.0, 20.0])
+    given = depth, poses, torch.zeros(2, 5), 1.6
+    compiled = coverage(*given), resolution(*given)
+    same = retrieval._land_compiled
+    monkeypatch.setattr(retrieval, "has_numbers", lambda _: False)
+    monkeypatch.setattr(retrieval, "land_torch", same)
+    assert torch.equal(compiled[0], coverage(*given)) and torch.equal(compiled[1], resolution(*given))
+    assert compiled[0].any()
 
 
 def test_compiled_and_plain_projections_of_coarse_depth_agree() -> None:

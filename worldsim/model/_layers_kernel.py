@@ -1,4 +1,4 @@
-"""The compiled twin of `fill.composite` for the CPU."""
+"""The compiled twins of `fill.composite` and of `tokenizer.frames_to_planes` for the CPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def lay(layers: Any, known: Any, out: Any, seen: Any) -> None:
-    """Fill `out` `[B, C, P]` and `seen` `[B, P]` from `layers` `[B, R, C, P]` and what is `known` `[B, R, P]` of them."""
+    """Fill `out` `[B, C, P]` and `seen` `[B, P]` from `layers` `[B, R, C, P]`, of which `known` `[B, R, P]` is known."""
     new = np.empty(known.shape[2], np.float32)
     for b in range(len(layers)):
         out[b], seen[b] = 0, 0
@@ -26,3 +26,12 @@ def lay(layers: Any, known: Any, out: Any, seen: Any) -> None:
 def _add(values: Any, weights: Any, out: Any) -> None:
     for i in range(len(out)):
         out[i] += values[i] * weights[i]
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def look_up(pixels: Any, values: Any, planes: Any) -> None:
+    """Fill `planes` `[N, 3, P]` with the `values` `[256]` of the bytes of `pixels` `[N, P, 3]`."""
+    for n in range(len(pixels)):
+        for i in range(pixels.shape[1]):
+            for c in range(3):
+                planes[n, c, i] = values[pixels[n, i, c]]

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numba as nb
+import numpy as np
 
 
 @nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -30,3 +31,44 @@ def land(
                 column, row = math.floor((u + 1) * columns / 2), math.floor((v + 1) * rows / 2)
                 if 0 <= column < columns and 0 <= row < rows:
                     inside[n, at], cells[n, at] = True, row * columns + column
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def cover(
+    depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, seen: Any
+) -> None:  # fmt: skip
+    """Mark the cells that each candidate shows in `seen` `[N, cells]`, see `retrieval.coverage`."""
+    count, size = seen.shape
+    cells, zs, inside = _places(size)
+    for n in range(count):
+        inside[:] = False
+        part = slice(n, n + 1)
+        land(depth[part], rotation[part], translation[part], tan_x, tan_y, ahead, cells, zs, inside)
+        for at in range(size):
+            if inside[0, at]:
+                seen[n, cells[0, at]] = True
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def resolve(
+    depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, finest: Any
+) -> None:  # fmt: skip
+    """Fill `finest` `[N, cells]`, zero before, see `retrieval.resolution`."""
+    count, size = finest.shape
+    cells, zs, inside = _places(size)
+    least, one = np.float32(ahead), np.float32(1)
+    for n in range(count):
+        inside[:] = False
+        part = slice(n, n + 1)
+        land(depth[part], rotation[part], translation[part], tan_x, tan_y, ahead, cells, zs, inside)
+        flat = depth[n].reshape(-1)
+        for at in range(size):
+            if inside[0, at]:
+                fine = min(zs[0, at] / max(flat[at], least), one)
+                finest[n, cells[0, at]] = max(finest[n, cells[0, at]], fine)
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _places(size: int) -> Any:
+    """Room for what `land` says of one candidate."""
+    return np.empty((1, size), np.int64), np.empty((1, size), np.float32), np.empty((1, size), np.bool_)

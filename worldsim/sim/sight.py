@@ -15,7 +15,7 @@ from worldsim.model.fill import gaps, lone
 from worldsim.model.grounding import LOOSE
 from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
-from worldsim.model.tokenizer import frames_to_float
+from worldsim.model.tokenizer import frames_to_planes
 from worldsim.model.warp import Warped, warp
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.precedence import given_first
@@ -83,7 +83,7 @@ def gather(
     ticks = [float(key.tick - w.tick - 1) if key else 0.0 for w, row in zip(worlds, chosen) for key in row]
     known = torch.stack([key.ground for key in filled]).float() / 255
     references = References(
-        frames=frames_to_float(torch.stack([key.frame for key in filled])).unflatten(0, shape),
+        frames=frames_to_planes(torch.stack([key.frame for key in filled])).unflatten(0, shape),
         depth=torch.stack([key.depth for key in filled]).float().unsqueeze(1).unflatten(0, shape),
         pose=torch.stack([key.pose for key in filled]).unflatten(0, shape),
         time=torch.tensor(ticks).view(shape),
@@ -106,7 +106,7 @@ def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, 
 def brought(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Warped:
     """N frames, each as it is seen from one of the poses `[N, 5]`."""
     rotation, translation = relative_pose(torch.stack([key.pose for key in keys]), pose)
-    frames = frames_to_float(torch.stack([key.frame for key in keys]))
+    frames = frames_to_planes(torch.stack([key.frame for key in keys]))
     depth = torch.stack([key.depth for key in keys]).float()[:, None]
     moved = rotation.to(eyes.device), translation.to(eyes.device)
     return warp(frames, depth, *moved, eyes.model.usable, solid=True)
