@@ -95,11 +95,12 @@ def test_weights_that_were_written_to_are_used_at_once() -> None:
     assert torch.equal(drawn(other), drawn(model))
 
 
-def test_cells_are_what_torch_makes_of_pixels() -> None:
-    pixels = torch.randn(2, 3, 8, 12, generator=torch.Generator().manual_seed(0))
-    cells = to_cells(pixels, 4)
-    assert torch.equal(cells, torch.nn.functional.pixel_unshuffle(pixels, 4))
-    assert torch.equal(to_pixels(cells, 4), pixels)
+@pytest.mark.parametrize("factor", [1, 2, 4, 8])
+def test_cells_are_what_torch_makes_of_pixels(factor: int) -> None:
+    pixels = torch.randn(2, 3, 8, 160, generator=torch.Generator().manual_seed(0)).transpose(0, 1)
+    cells = to_cells(pixels, factor)
+    assert torch.equal(cells, torch.nn.functional.pixel_unshuffle(pixels, factor))
+    assert torch.equal(to_pixels(cells, factor), pixels)
 
 
 def test_planes_are_frames_as_floats() -> None:

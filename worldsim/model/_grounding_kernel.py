@@ -33,7 +33,7 @@ def prepare(depth: Any, known: Any, layers: Any, shown: Any) -> None:
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def carry(seen: Any, depth: Any, shown: Any, known: Any, valid: Any, usable: Any, out: Any) -> None:
-    """Fill `out` `[B, R, H, W]` from the reprojected layers `seen` `[B, R, 3, h, w]`, their `depth` and what is `shown`.
+    """Fill `out` `[B, R, H, W]` from the reprojected layers `seen` `[B, R, 3, h, w]`, their `depth` and `shown`.
 
     `known` `[B, R, h, w]` is as before reprojection, `valid` `[B, R]` and `usable` `[H, W]` are bool.
     """

@@ -10,7 +10,7 @@ import numpy as np
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def lay(layers: Any, known: Any, out: Any, seen: Any) -> None:
-    """Fill `out` `[B, C, P]` and `seen` `[B, P]` from `layers` `[B, R, C, P]`, of which `known` `[B, R, P]` is known."""
+    """Fill `out` `[B, C, P]` and `seen` `[B, P]` from `layers` `[B, R, C, P]`, of which `known` `[B, R, P]` is."""
     new = np.empty(known.shape[2], np.float32)
     for b in range(len(layers)):
         out[b], seen[b] = 0, 0

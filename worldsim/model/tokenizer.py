@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from worldsim.errors import ConfigError
-from worldsim.model.kernels import kernel
+from worldsim.model.kernels import has_numbers, kernel
 
 
 def frames_to_float(frames: Tensor) -> Tensor:
@@ -180,7 +180,18 @@ def _norm(width: int) -> nn.GroupNorm:
 
 
 def to_cells(pixels: Tensor, factor: int) -> Tensor:
-    """Pixels `[B, C, H, W]` as the channels of cells: `F.pixel_unshuffle`, in a quarter of its time on a CPU."""
+    """Pixels `[B, C, H, W]` as the channels of cells: `F.pixel_unshuffle`, in a tenth of its time on a CPU."""
+    if factor != 4 or not has_numbers(pixels):
+        return to_cells_torch(pixels, factor)
+    batch, channels, height, width = pixels.shape
+    cells = torch.empty(batch, channels * factor**2, height // factor, width // factor)
+    places = cells.view(-1, factor, factor, *cells.shape[2:])
+    kernel("cells", "gather_four")(pixels.contiguous().flatten(0, 1).numpy(), places.numpy())
+    return cells
+
+
+def to_cells_torch(pixels: Tensor, factor: int) -> Tensor:
+    """`to_cells` in plain torch, on any device."""
     cells = pixels.unflatten(3, (-1, factor)).unflatten(2, (-1, factor))
     return cells.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
 

@@ -27,7 +27,7 @@ from worldsim.model.monodepth import MonoDepth, MonoDepthConfig
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.overlay import Overlay, OverlayConfig
 from worldsim.model.references import References, View, look
-from worldsim.model.tokenizer import build_tokenizer, to_cells, to_pixels
+from worldsim.model.tokenizer import SpaceToDepth, build_tokenizer, to_cells, to_pixels
 from worldsim.signals import TABLE
 
 _GONE = 32.0
@@ -216,8 +216,12 @@ class WorldModel(nn.Module):
     def _encode_all(self, warped: Tensor, view: View) -> tuple[Tensor, Tensor]:
         batch, slots = view.valid.shape
         valid = view.valid[:, :, None, None, None]
-        frames = torch.stack([warped, view.frames * valid]).flatten(0, 2)
-        encoded = self.tokenizer.encode(frames).unflatten(0, (2, batch, slots))
+        frames = view.frames * valid
+        if isinstance(self.tokenizer, SpaceToDepth):  # each by itself is as fast, and needs no copy
+            one, other = (self.tokenizer.encode(each.flatten(0, 1)) for each in (warped, frames))
+            return one.unflatten(0, (batch, slots)), other.unflatten(0, (batch, slots))
+        encoded = self.tokenizer.encode(torch.stack([warped, frames]).flatten(0, 2))
+        encoded = encoded.unflatten(0, (2, batch, slots))
         return encoded[0], encoded[1]
 
     def _cells(self, pixels: Tensor) -> Tensor:
