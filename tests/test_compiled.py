@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from model_fakes import tiny_model
 from torch import Tensor
+from torch.nn import functional as F
 
 from worldsim.model import composition, grounding, retrieval
 from worldsim.model.camera import (
@@ -18,11 +20,14 @@ from worldsim.model.camera import (
     tangents,
 )
 from worldsim.model.composition import compose, mix_torch, weigh_torch
-from worldsim.model.references import References
+from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, land_torch, resolution
 from worldsim.model.tokenizer import frames_to_float, frames_to_planes, to_cells, to_pixels
+from worldsim.model.warp import Warped
 from worldsim.model.world_model import WorldModel
+from worldsim.sim import scenery
 from worldsim.sim.network import Eager, draw, probe
+from worldsim.sim.sight import Sight, united, united_torch
 
 
 def drawn(model: WorldModel) -> Tensor:
@@ -127,6 +132,40 @@ def test_compiled_and_plain_grounding_agree(monkeypatch: pytest.MonkeyPatch) -> 
     compiled = grounding.groundings(*given, solid=True)
     monkeypatch.setattr(grounding, "_ground_compiled", grounding.ground_torch)
     assert torch.equal(compiled, grounding.groundings(*given, solid=True)) and 0.2 < compiled.mean() < 0.8
+
+
+def random_view(slots: int, size: tuple[int, int], generator: torch.Generator) -> View:
+    """Smooth pictures with holes of two worlds, not far from each other in colour and depth."""
+    patches = F.interpolate(torch.rand(2 * slots, 3, 4, 5, generator=generator), size, mode="bilinear")
+    warped = patches.unflatten(0, (2, slots)) * 0.3
+    known = F.interpolate(torch.rand(2 * slots, 1, 4, 5, generator=generator), size) > 0.4
+    return View(
+        warped=warped, depth=4 + warped[:, :, 1:2], known=known.float().unflatten(0, (2, slots)), newest=warped[:, 0],
+        frames=warped, description=torch.zeros(2, slots, 17), valid=torch.ones(2, slots, dtype=torch.bool),
+    )  # fmt: skip
+
+
+def test_compiled_and_plain_uniting_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    seen = random_view(4, (48, 80), generator)
+    imagined = torch.tensor([[False, False, True, True], [False, True, False, False]])
+    references: Any = None
+    ground = F.interpolate(torch.rand(2, 1, 4, 5, generator=generator), (48, 80))
+    sight = Sight(references, imagined, seen, ground)
+    compiled, plain = united(sight), united_torch(sight)
+    assert torch.equal(compiled.warped, plain.warped) and torch.equal(compiled.known, plain.known)
+    assert torch.equal(compiled.depth, plain.depth)
+    assert 0.05 < (plain.warped[:, 0] != seen.warped[:, 0]).float().mean() < 0.9
+
+
+def test_compiled_and_plain_scenery_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = random_view(5, (24, 40), torch.Generator().manual_seed(1))
+    views = Warped(seen.warped[0], seen.depth[0], seen.known[0])
+    compiled = scenery._composed(views, range(1, 5))
+    monkeypatch.setattr(scenery, "has_numbers", lambda _: False)
+    for a, b in zip(compiled, scenery._composed(views, range(1, 5))):
+        assert torch.equal(a, b)
+    assert torch.equal(views.frames, seen.warped[0]), "what was seen is not changed"
 
 
 def test_what_candidates_show_is_what_their_projections_say(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,8 @@ from worldsim.model.kernels import arrays, has_numbers, kernel
 ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
 """Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
 _AHEAD = 0.05
-_WINDOW = 15
+WINDOW = 15
+"""Side of the window of which half has to be known in what is no gap, see `gaps`."""
 CRUMB = 9
 """Side of the window of which most has to be known around a pixel that is not `lone`."""
 _SOFT = 0.05
@@ -98,12 +99,12 @@ def composite_torch(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
 
 def gaps(known: Tensor) -> Tensor:
     """Bool `[B, 1, H, W]`: not known, nor most of what is around; outside the picture lies nothing."""
-    return _compiled("bare", known, _WINDOW) if has_numbers(known) else gaps_torch(known)
+    return _compiled("bare", known, WINDOW) if has_numbers(known) else gaps_torch(known)
 
 
 def gaps_torch(known: Tensor) -> Tensor:
     """`gaps` in plain torch, on any device."""
-    return (known < 0.5) & (window_sum(known, _WINDOW) < _WINDOW**2 / 2)
+    return (known < 0.5) & (window_sum(known, WINDOW) < WINDOW**2 / 2)
 
 
 def lone(known: Tensor) -> Tensor:
