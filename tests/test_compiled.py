@@ -17,6 +17,8 @@ from worldsim.model.camera import (
     camera_to_world_torch,
     relative_pose,
     relative_pose_torch,
+    rotate,
+    rotate_torch,
     tangents,
 )
 from worldsim.model.composition import compose, mix_torch, weigh_torch
@@ -193,6 +195,16 @@ def test_compiled_and_plain_projections_of_coarse_depth_agree() -> None:
     plain_cells, plain_z, plain_inside = land_torch(depth, *relative, extent)
     assert torch.equal(inside, plain_inside) and torch.allclose(z, plain_z, atol=1e-4)
     assert float((cells != plain_cells).float().mean()) < 1e-3 and inside.any()
+
+
+def test_compiled_and_plain_turns_of_points_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rotation = torch.randn(7, 3, 3, generator=generator)
+    for points in (torch.randn(7, 3, 50, generator=generator), torch.randn(1, 3, 50, generator=generator)):
+        assert torch.equal(rotate(rotation, points), rotate_torch(rotation, points))
+        every = points.expand(7, -1, -1)
+        assert torch.equal(rotate(rotation, every), rotate_torch(rotation, every))
+        assert torch.equal(rotate(rotation[:1], points), rotate_torch(rotation[:1], points))
 
 
 def test_compiled_and_plain_poses_agree() -> None:

@@ -17,26 +17,30 @@ _FACTOR = 2.0 ** (5.5 * OFF)  # of depth, for so many codes
 def despeckle(depth: Any, free: Any, out: Any) -> None:
     """Depth `[B, H, W]`, where it is free, into `out`."""
     batch, height, width = depth.shape
-    half = WINDOW // 2
+    half, most = WINDOW // 2, WINDOW * WINDOW // 2
     edged = np.empty((height + 2 * half, width + 2 * half), np.float32)
-    around, alike = np.empty(WINDOW * WINDOW, np.float32), np.empty(width, np.int32)
+    around = np.empty(WINDOW * WINDOW, np.float32)
+    nearer, farther = np.empty(width, np.int32), np.empty(width, np.int32)
     for n in range(batch):
         _edge(depth[n], half, edged)
         for j in range(height):
             if not free[n, j].any():
                 continue
-            alike[:] = 0
+            nearer[:], farther[:] = 0, 0
             for row in range(WINDOW):
                 for column in range(WINDOW):
-                    _count(edged[j + half, half : half + width], edged[j + row, column : column + width], alike)
+                    # Without a branch, so that the compiler makes vector instructions of it.
+                    for i in range(width):
+                        here, there = edged[j + half, half + i], edged[j + row, column + i]
+                        nearer[i] += here > there * _FACTOR
+                        farther[i] += there > here * _FACTOR
             for i in range(width):
-                if not free[n, j, i] or 2 * alike[i] > WINDOW * WINDOW:  # then so is the median
+                # Most are so much nearer, or farther, if the median is.
+                if not free[n, j, i] or (nearer[i] <= most and farther[i] <= most):
                     continue
                 for k in range(WINDOW * WINDOW):
                     around[k] = edged[j + k // WINDOW, i + k % WINDOW]
-                here, middle = edged[j + half, i + half], _median(around)
-                if here > middle * _FACTOR or middle > here * _FACTOR:
-                    out[n, j, i] = middle
+                out[n, j, i] = _median(around)
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -47,14 +51,6 @@ def _edge(depth: Any, half: int, out: Any) -> None:
         for i in range(width + 2 * half):
             value = depth[min(max(j - half, 0), height - 1), min(max(i - half, 0), width - 1)]
             out[j, i] = min(max(value, np.float32(NEAR)), np.float32(FAR))
-
-
-# Without a branch, so that the compiler makes vector instructions of it.
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _count(here: Any, there: Any, alike: Any) -> None:
-    """Add one where two rows of depths are alike."""
-    for i in range(len(alike)):
-        alike[i] += (here[i] <= there[i] * _FACTOR) & (there[i] <= here[i] * _FACTOR)
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -10,7 +10,7 @@ import numpy as np
 
 from worldsim.model._faces_kernel import close_within, fill_faces
 from worldsim.model._lanes_kernel import LANES, weighted
-from worldsim.model.camera import TIGHT
+from worldsim.model.camera import FAR, TIGHT
 from worldsim.model.faces import BEHIND
 
 
@@ -173,12 +173,13 @@ def _lookup(
     for j in range(height):
         ray_y = ((j + 0.5) / height * 2 - 1) * tan_y
         _sources(z_buffer[j], r, t, ray_y, height, tan_x, tan_y, us, vs)
+        out[:, j] = 0
         _cubic(lanes, clear, us, vs, z_buffer[j], out[:, j], rest)
         _bilinear(frame, usable, us, vs, out[:, j], rest)
         for i in range(width):
             shown = z_buffer[j, i] != 0 and not rest[i]
-            out_depth[j, i] = z_buffer[j, i] if shown else out_depth[j, i]
-            known[j, i] = np.float32(1) if shown else known[j, i]
+            out_depth[j, i] = z_buffer[j, i] if shown else np.float32(FAR)
+            known[j, i] = np.float32(1) if shown else np.float32(0)
 
 
 # Arrays that are handed to another function are counted, with a locked instruction each: so that here and below

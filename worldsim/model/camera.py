@@ -100,6 +100,21 @@ def rotate(rotation: Tensor, points: Tensor) -> Tensor:
 
     Written out, since a matrix product loses digits under autocast and TF32, and pixels would move.
     """
+    if rotation.ndim == points.ndim == 3 and has_numbers(rotation) and has_numbers(points):
+        return _rotate_compiled(rotation, points)
+    return rotate_torch(rotation, points)
+
+
+def _rotate_compiled(rotation: Tensor, points: Tensor) -> Tensor:
+    out = torch.empty(max(len(rotation), len(points)), 3, points.shape[2])
+    # One set of points for all matrices need not be copied for each.
+    shared = points[:1] if len(points) > 1 and points.stride(0) == 0 else points
+    kernel("camera", "rotate")(*arrays(rotation, shared), out.numpy())
+    return out
+
+
+def rotate_torch(rotation: Tensor, points: Tensor) -> Tensor:
+    """`rotate` in plain torch, on any device."""
     x, y, z = (rotation[..., :, k : k + 1] * points[..., k : k + 1, :] for k in range(3))
     return x + y + z
 
