@@ -1,6 +1,7 @@
 """Cubic sums of four channels at once: one instruction for four where a loop over channels would take one for each.
 
 Numba makes no such instructions of so short a loop by itself, so that they are written out. Rounding is the same.
+Numba keeps compiled code by the date of its file: touch `_warp_kernel.py`, which uses this one, when it changes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def weighted(typing: Any, pixels: Any, first: Any, stride: Any, x: Any, y: Any) 
     `pixels` is a flat array of float32, channels innermost; `first` the place in it of the upper left pixel and
     `stride` from one row to the next. The caller sees to it that all of them are inside.
     """
-    weights = types.UniTuple(types.float32, 4)
+    weights: Any = types.UniTuple(types.float32, 4)  # type: ignore[no-untyped-call]
     return weights(pixels, types.intp, types.intp, weights, weights), _emit
 
 
@@ -42,7 +43,7 @@ def _emit(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             across = _plus(builder, across, builder.fmul(_all(builder, x, column), taken))
         total = _plus(builder, total, builder.fmul(_all(builder, y, row), across))
     lanes = [builder.extract_element(total, ir.Constant(ir.IntType(32), k)) for k in range(LANES)]
-    return cgutils.pack_array(builder, lanes)
+    return cgutils.pack_array(builder, lanes)  # type: ignore[no-untyped-call]
 
 
 def _plus(builder: Any, total: Any, value: Any) -> Any:

@@ -1,7 +1,6 @@
 """The compiled twin of `sim/precedence.py` for the CPU: all pairs of slots in one pass over the guesses.
 
-Numba keeps compiled code by the date of this file: touch it when constants of `faces.py`, `fill.py` or `grounding.py`
-change.
+Numba keeps compiled code by the date of this file: touch it when constants of `faces.py` or `grounding.py` change.
 """
 
 from __future__ import annotations
@@ -13,13 +12,12 @@ import numpy as np
 
 from worldsim.model._window_kernel import few
 from worldsim.model.faces import BEHIND
-from worldsim.model.fill import CRUMB
 from worldsim.model.grounding import LOOSE
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def give_way(
-    known: Any, grounds: Any, imagined: Any, rotation: Any, translation: Any, nearer: float, tan_x: float,
+    known: Any, grounds: Any, imagined: Any, rotation: Any, translation: Any, nearer: float, crumb: int, tan_x: float,
     tan_y: float, given_depth: Any, given: Any, depth: Any, warped: Any,
 ) -> None:  # fmt: skip
     """Change `depth` `[B, R, H, W]` and `warped` `[B, R, 3, H, W]`, copies of `given_depth` and `given`.
@@ -30,7 +28,7 @@ def give_way(
     xs, ys = _cells(width, tan_x), _cells(height, tan_y)
     told = np.empty((slots, height, width), np.bool_)
     for b in range(batch):
-        _tell(known[b], grounds[b], imagined[b], told)
+        _tell(known[b], grounds[b], imagined[b], crumb, told)
         for slot in range(slots):
             for j in range(height):
                 for i in range(width):
@@ -57,7 +55,7 @@ def give_way(
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _tell(known: Any, grounds: Any, imagined: Any, told: Any) -> None:
+def _tell(known: Any, grounds: Any, imagined: Any, crumb: int, told: Any) -> None:
     """Where each slot shows what was given, less lone pixels: `[R, H, W]`."""
     slots, height, width = known.shape
     shown, alone = np.empty((1, height, width), np.float32), np.empty((1, height, width), np.bool_)
@@ -69,7 +67,7 @@ def _tell(known: Any, grounds: Any, imagined: Any, told: Any) -> None:
             for i in range(width):
                 sure = known[slot, j, i] > np.float32(0.5) and grounds[slot, j, i] >= np.float32(LOOSE)
                 shown[0, j, i] = np.float32(1) if sure else np.float32(0)
-        few(shown, CRUMB, alone)
+        few(shown, crumb, alone)
         for j in range(height):
             for i in range(width):
                 told[slot, j, i] = shown[0, j, i] > 0 and not alone[0, j, i]

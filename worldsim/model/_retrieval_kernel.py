@@ -34,28 +34,16 @@ def land(
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def cover(
-    depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, seen: Any
+def show(
+    depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, seen: Any, finest: Any
 ) -> None:  # fmt: skip
-    """Mark the cells that each candidate shows in `seen` `[N, cells]`, see `retrieval.coverage`."""
-    count, size = seen.shape
-    cells, zs, inside = _places(size)
-    for n in range(count):
-        inside[:] = False
-        part = slice(n, n + 1)
-        land(depth[part], rotation[part], translation[part], tan_x, tan_y, ahead, cells, zs, inside)
-        for at in range(size):
-            if inside[0, at]:
-                seen[n, cells[0, at]] = True
+    """Mark the cells that each candidate shows in `seen` `[N, cells]`, and how finely in `finest`, zero before.
 
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def resolve(
-    depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, finest: Any
-) -> None:  # fmt: skip
-    """Fill `finest` `[N, cells]`, zero before, see `retrieval.resolution`."""
+    See `retrieval.coverage` and `retrieval.resolution`.
+    """
     count, size = finest.shape
-    cells, zs, inside = _places(size)
+    cells, zs = np.empty((1, size), np.int64), np.empty((1, size), np.float32)
+    inside = np.empty((1, size), np.bool_)
     least, one = np.float32(ahead), np.float32(1)
     for n in range(count):
         inside[:] = False
@@ -65,10 +53,5 @@ def resolve(
         for at in range(size):
             if inside[0, at]:
                 fine = min(zs[0, at] / max(flat[at], least), one)
+                seen[n, cells[0, at]] = True
                 finest[n, cells[0, at]] = max(finest[n, cells[0, at]], fine)
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _places(size: int) -> Any:
-    """Room for what `land` says of one candidate."""
-    return np.empty((1, size), np.int64), np.empty((1, size), np.float32), np.empty((1, size), np.bool_)

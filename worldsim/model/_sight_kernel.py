@@ -26,8 +26,9 @@ def unite(
     for b in range(batch):
         seen[:] = 0
         for k in range(slots):
-            if not imagined[b, k]:
-                seen[0] = np.maximum(seen[0], shown[b, k])
+            for j in range(height):
+                for i in range(width):
+                    seen[0, j, i] = seen[0, j, i] if imagined[b, k] else max(seen[0, j, i], shown[b, k, j, i])
         bare(seen, window, gap)
         code, frame, far, told = codes[b, 0].copy(), united[b, 0], depth[b, 0], known[b, 0]
         for k in range(1, slots):

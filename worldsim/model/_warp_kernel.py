@@ -198,7 +198,8 @@ def _cubic(lanes: Any, clear: Any, us: Any, vs: Any, z_buffer: Any, out: Any, re
         rest[i] = False
         across, down = _catmull_rom(np.float32(us[i] - u0)), _catmull_rom(np.float32(vs[i] - v0))
         first = ((v0 - 1) * width + u0 - 1) * LANES
-        out[0, i], out[1, i], out[2, i], _ = weighted(lanes, first, width * LANES, across, down)
+        mixed: Any = weighted(lanes, first, width * LANES, across, down)  # type: ignore[call-arg]
+        out[0, i], out[1, i], out[2, i], _ = mixed
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -1,4 +1,8 @@
-"""The compiled twin of `fill.lone` and `fill.gaps` for the CPU: sums over windows that slide down the picture."""
+"""The compiled twin of `fill.lone` and `fill.gaps` for the CPU: sums over windows that slide down the picture.
+
+Numba keeps compiled code by the date of its file: touch `_precedence_kernel.py` and `_sight_kernel.py`, which use this
+one, when it changes.
+"""
 
 from __future__ import annotations
 

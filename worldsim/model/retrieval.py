@@ -45,7 +45,7 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
         Bool `[B, N, 240]`.
     """
     if has_numbers(depth):
-        return _filled("cover", torch.bool, depth, source, target, aspect)
+        return _shown_compiled(depth, source, target, aspect)[0]
     cells, _, inside = _land(depth, source, target, aspect)
     seen = torch.zeros(*cells.shape[:2], CELLS + 1, dtype=torch.bool, device=depth.device)
     return seen.scatter_(2, torch.where(inside, cells, CELLS), True)[:, :, :-1]
@@ -78,7 +78,7 @@ def resolution(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> 
         depth, source, target, aspect: as for `coverage`.
     """
     if has_numbers(depth):
-        return _filled("resolve", torch.float32, depth, source, target, aspect)
+        return _shown_compiled(depth, source, target, aspect)[1]
     cells, z, inside = _land(depth, source, target, aspect)
     fine = torch.where(inside, (z / depth.flatten(2).clamp(min=_AHEAD)).clamp(0, 1), 0.0)
     return torch.zeros_like(fine).scatter_reduce_(2, cells, fine, "amax")
@@ -101,15 +101,14 @@ def finest(fine: Tensor, count: int, least: float) -> list[int]:
     return chosen
 
 
-def _filled(
-    name: str, dtype: torch.dtype, depth: Tensor, source: Tensor, target: Tensor, aspect: float
-) -> Tensor:
-    """What a kernel says of each candidate's cells: `[B, N, 240]`."""
+def _shown_compiled(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
+    """`coverage` and `resolution` of candidates."""
     moved, extent = _relative(source, target, aspect)
-    found = torch.zeros(*depth.shape[:2], CELLS, dtype=dtype)
+    shape = *depth.shape[:2], CELLS
+    seen, fine = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape)
     given = arrays(*(t.flatten(0, 1) for t in (depth, *moved)))
-    kernel("retrieval", name)(*given, *extent, _AHEAD, found.flatten(0, 1).numpy())
-    return found
+    kernel("retrieval", "show")(*given, *extent, _AHEAD, *(t.flatten(0, 1).numpy() for t in (seen, fine)))
+    return seen, fine
 
 
 def _relative(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from worldsim.model.camera import rays, relative_pose, rotate, tangents
 from worldsim.model.faces import BEHIND
-from worldsim.model.fill import lone
+from worldsim.model.fill import CRUMB, lone
 from worldsim.model.grounding import LOOSE
 from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.references import View
@@ -42,7 +42,7 @@ def _given_first_compiled(view: View, grounds: Tensor, imagined: Tensor, poses: 
     known, grounds, given_depth = (t[:, :, 0] for t in (view.known, grounds, view.depth))
     moved = relative_pose(pose[:, None], poses)
     kernel("precedence", "give_way")(
-        *arrays(known, grounds), imagined.numpy(), *arrays(*moved), _NEARER, *tangents(*depth.shape[-2:]),
+        *arrays(known, grounds), imagined.numpy(), *arrays(*moved), _NEARER, CRUMB, *tangents(*depth.shape[-2:]),
         *arrays(given_depth, view.warped), depth[:, :, 0].numpy(), warped.numpy(),
     )  # fmt: skip
     return replace(view, warped=warped, depth=depth)
