@@ -1,7 +1,7 @@
 """Cubic sums of four channels at once: one instruction for four where a loop over channels would take one for each.
 
 Numba makes no such instructions of so short a loop by itself, so that they are written out. Rounding is the same.
-Numba keeps compiled code by the date of its file: touch `_warp_kernel.py`, which uses this one, when it changes.
+Numba keeps compiled code by the date of its file: touch `_warp_kernel.py`, which this one ends up in, when it changes.
 """
 
 from __future__ import annotations
