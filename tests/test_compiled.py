@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from model_fakes import tiny_model
 from torch import Tensor
+from torch.nn import functional as F
 
-from worldsim.model import composition, retrieval
+from worldsim.model import composition, grounding, retrieval
 from worldsim.model.camera import (
     camera_to_world,
     camera_to_world_torch,
     relative_pose,
     relative_pose_torch,
+    rotate,
+    rotate_torch,
     tangents,
 )
-from worldsim.model.composition import compose, mix_torch
-from worldsim.model.retrieval import land_torch
-from worldsim.model.tokenizer import to_cells, to_pixels
+from worldsim.model.composition import compose, mix_torch, weigh_torch
+from worldsim.model.references import References, View
+from worldsim.model.retrieval import coverage, land_torch, resolution
+from worldsim.model.tokenizer import frames_to_float, frames_to_planes, to_cells, to_pixels
+from worldsim.model.warp import Warped
 from worldsim.model.world_model import WorldModel
+from worldsim.sim import scenery
 from worldsim.sim.network import Eager, draw, probe
+from worldsim.sim.sight import Sight, united, united_torch
 
 
 def drawn(model: WorldModel) -> Tensor:
@@ -40,6 +48,7 @@ def test_compiled_and_plain_mixing_agree(calm: float, monkeypatch: pytest.Monkey
     level = torch.tensor([1.0, 0.4])
     compiled = compose(raw, x, level, inputs, calm)
     monkeypatch.setattr(composition, "_mix_compiled", mix_torch)
+    monkeypatch.setattr(composition, "_weigh_compiled", weigh_torch)
     for a, b in zip(compiled, compose(raw, x, level, inputs, calm)):
         assert torch.allclose(a, b, atol=1e-5)
 
@@ -93,11 +102,86 @@ def test_weights_that_were_written_to_are_used_at_once() -> None:
     assert torch.equal(drawn(other), drawn(model))
 
 
-def test_cells_are_what_torch_makes_of_pixels() -> None:
-    pixels = torch.randn(2, 3, 8, 12, generator=torch.Generator().manual_seed(0))
-    cells = to_cells(pixels, 4)
-    assert torch.equal(cells, torch.nn.functional.pixel_unshuffle(pixels, 4))
-    assert torch.equal(to_pixels(cells, 4), pixels)
+@pytest.mark.parametrize("factor", [1, 2, 4, 8])
+def test_cells_are_what_torch_makes_of_pixels(factor: int) -> None:
+    pixels = torch.randn(2, 3, 8, 160, generator=torch.Generator().manual_seed(0)).transpose(0, 1)
+    cells = to_cells(pixels, factor)
+    assert torch.equal(cells, torch.nn.functional.pixel_unshuffle(pixels, factor))
+    assert torch.equal(to_pixels(cells, factor), pixels)
+
+
+def test_planes_are_frames_as_floats() -> None:
+    frames = torch.arange(256, dtype=torch.uint8).view(2, 8, 16, 1).expand(-1, -1, -1, 3).clone()
+    frames[..., 1] = frames[..., 1].flip(0)
+    planes = frames_to_planes(frames)
+    assert planes.is_contiguous() and torch.equal(planes, frames_to_float(frames))
+
+
+def test_compiled_and_plain_grounding_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    depth = torch.rand(2, 3, 1, 24, 40, generator=generator) * 4 + 4
+    depth[:, :, :, :4, :9] = 0
+    references = References(
+        frames=torch.zeros(2, 3, 3, 24, 40), depth=depth,
+        pose=torch.randn(2, 3, 5, generator=generator) * torch.tensor([0.3, 0.1, 0.3, 9.0, 4.0]),
+        time=torch.zeros(2, 3), noise_level=torch.zeros(2, 3),
+        valid=torch.tensor([[True, True, False], [False, True, True]]),
+    )  # fmt: skip
+    known = torch.rand(2, 3, 1, 12, 20, generator=generator)
+    usable = torch.ones(24, 40, dtype=torch.bool)
+    usable[20:, 8:30] = False
+    given = references, known, torch.zeros(2, 5), usable
+    compiled = grounding.groundings(*given, solid=True)
+    monkeypatch.setattr(grounding, "_ground_compiled", grounding.ground_torch)
+    assert torch.equal(compiled, grounding.groundings(*given, solid=True)) and 0.2 < compiled.mean() < 0.8
+
+
+def random_view(slots: int, size: tuple[int, int], generator: torch.Generator) -> View:
+    """Smooth pictures with holes of two worlds, not far from each other in colour and depth."""
+    patches = F.interpolate(torch.rand(2 * slots, 3, 4, 5, generator=generator), size, mode="bilinear")
+    warped = patches.unflatten(0, (2, slots)) * 0.3
+    known = F.interpolate(torch.rand(2 * slots, 1, 4, 5, generator=generator), size) > 0.4
+    return View(
+        warped=warped, depth=4 + warped[:, :, 1:2], known=known.float().unflatten(0, (2, slots)), newest=warped[:, 0],
+        frames=warped, description=torch.zeros(2, slots, 17), valid=torch.ones(2, slots, dtype=torch.bool),
+    )  # fmt: skip
+
+
+def test_compiled_and_plain_uniting_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    seen = random_view(4, (48, 80), generator)
+    imagined = torch.tensor([[False, False, True, True], [False, True, False, False]])
+    references: Any = None
+    ground = F.interpolate(torch.rand(2, 1, 4, 5, generator=generator), (48, 80))
+    sight = Sight(references, imagined, seen, ground)
+    compiled, plain = united(sight), united_torch(sight)
+    assert torch.equal(compiled.warped, plain.warped) and torch.equal(compiled.known, plain.known)
+    assert torch.equal(compiled.depth, plain.depth)
+    assert 0.05 < (plain.warped[:, 0] != seen.warped[:, 0]).float().mean() < 0.9
+
+
+def test_compiled_and_plain_scenery_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = random_view(5, (24, 40), torch.Generator().manual_seed(1))
+    views = Warped(seen.warped[0], seen.depth[0], seen.known[0])
+    compiled = scenery._composed(views, range(1, 5))
+    monkeypatch.setattr(scenery, "has_numbers", lambda _: False)
+    for a, b in zip(compiled, scenery._composed(views, range(1, 5))):
+        assert torch.equal(a, b)
+    assert torch.equal(views.frames, seen.warped[0]), "what was seen is not changed"
+
+
+def test_what_candidates_show_is_what_their_projections_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    depth = torch.rand(2, 9, *retrieval.GRID, generator=generator) * 20
+    depth[0, 0] = 0
+    poses = torch.randn(2, 9, 5, generator=generator) * torch.tensor([3.0, 1.0, 3.0, 90.0, 20.0])
+    given = depth, poses, torch.zeros(2, 5), 1.6
+    compiled = coverage(*given), resolution(*given)
+    same = retrieval._land_compiled
+    monkeypatch.setattr(retrieval, "has_numbers", lambda _: False)
+    monkeypatch.setattr(retrieval, "land_torch", same)
+    assert torch.equal(compiled[0], coverage(*given)) and torch.equal(compiled[1], resolution(*given))
+    assert compiled[0].any()
 
 
 def test_compiled_and_plain_projections_of_coarse_depth_agree() -> None:
@@ -111,6 +195,16 @@ def test_compiled_and_plain_projections_of_coarse_depth_agree() -> None:
     plain_cells, plain_z, plain_inside = land_torch(depth, *relative, extent)
     assert torch.equal(inside, plain_inside) and torch.allclose(z, plain_z, atol=1e-4)
     assert float((cells != plain_cells).float().mean()) < 1e-3 and inside.any()
+
+
+def test_compiled_and_plain_turns_of_points_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rotation = torch.randn(7, 3, 3, generator=generator)
+    for points in (torch.randn(7, 3, 50, generator=generator), torch.randn(1, 3, 50, generator=generator)):
+        assert torch.equal(rotate(rotation, points), rotate_torch(rotation, points))
+        every = points.expand(7, -1, -1)
+        assert torch.equal(rotate(rotation, every), rotate_torch(rotation, every))
+        assert torch.equal(rotate(rotation[:1], points), rotate_torch(rotation[:1], points))
 
 
 def test_compiled_and_plain_poses_agree() -> None:

@@ -9,7 +9,19 @@ import torch
 from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth, tangents
-from worldsim.model.fill import composite, copy_torch, go_on, pull_push, pull_push_torch, window_sum
+from worldsim.model.fill import (
+    composite,
+    composite_torch,
+    copy_torch,
+    gaps,
+    gaps_torch,
+    go_on,
+    lone,
+    lone_torch,
+    pull_push,
+    pull_push_torch,
+    window_sum,
+)
 
 
 def test_known_pixels_stay_and_holes_take_after_their_neighbours() -> None:
@@ -36,6 +48,13 @@ def test_windows_are_summed_as_pooling_would() -> None:
     assert torch.allclose(window_sum(known, 5), F.avg_pool2d(known, 5, 1, 2) * 25, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(96, 160), (13, 21), (3, 4), (20, 1)])
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.5, 1.0])
+def test_compiled_and_plain_windows_agree(size: tuple[int, int], share: float) -> None:
+    known = (torch.rand(3, 1, *size, generator=torch.Generator().manual_seed(0)) < share).float()
+    assert torch.equal(lone(known), lone_torch(known)) and torch.equal(gaps(known), gaps_torch(known))
+
+
 def test_nothing_known_is_nothing() -> None:
     assert not pull_push(torch.ones(2, 4, 30, 50), torch.zeros(2, 1, 30, 50)).any()
 
@@ -46,6 +65,14 @@ def test_the_first_layer_lies_on_top() -> None:
     known[:, 0, :, 0, 0] = known[:, 1, :, 0] = 1
     out, seen = composite(layers, known)
     assert out[0, 0].tolist() == [[1, 2], [0, 0]] and seen[0, 0].tolist() == [[1, 1], [0, 0]]
+
+
+def test_compiled_and_plain_layers_agree() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layers = torch.randn(2, 3, 4, 20, 30, generator=generator)
+    known = (torch.rand(2, 3, 1, 20, 30, generator=generator) > 0.6).float()
+    for compiled, plain in zip(composite(layers, known), composite_torch(layers, known)):
+        assert torch.equal(compiled, plain)
 
 
 NO_LAST = torch.zeros(2, 4, 96, 160), torch.zeros(2, dtype=torch.bool)

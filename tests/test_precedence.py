@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from model_fakes import H, W, tiny_model
 from torch import Tensor
+from torch.nn import functional as F
 
 from worldsim.actions import CAMERA
 from worldsim.model.references import View
-from worldsim.sim.precedence import given_first
+from worldsim.sim.precedence import given_first, given_first_torch
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 
 GUESS, GIVEN = 0.5, -0.5
@@ -54,6 +56,25 @@ def test_what_was_given_or_is_a_guess_itself_or_is_torn_replaces_nothing() -> No
     torn[:, 1] = 0
     torn[:, 1, :, ::3, ::3] = 1
     assert (first(shown((3.0, 8.0), torn)) == GUESS).all()
+
+
+@pytest.mark.parametrize("size", [(H, W), (13, 21)])
+def test_compiled_and_plain_agree_to_the_bit(size: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    patches = F.interpolate(torch.rand(8, 2, 4, 5, generator=generator), size).unflatten(0, (2, 4))
+    known = (patches[:, :, :1] + 0.1 * torch.rand(2, 4, 1, *size, generator=generator) > 0.3).float()
+    warped = torch.randn(2, 4, 3, *size, generator=generator) * known
+    view = View(
+        warped=warped, depth=torch.rand(2, 4, 1, *size, generator=generator) * 20, known=known, newest=warped[:, 0],
+        frames=warped, description=torch.zeros(2, 4, 17), valid=torch.ones(2, 4, dtype=torch.bool),
+    )  # fmt: skip
+    imagined = torch.tensor([[False, False, True, False], [False, False, False, False]])
+    poses = torch.randn(2, 4, 5, generator=generator) * torch.tensor([1.0, 0.3, 1.0, 20.0, 10.0])
+    told = patches[:, :, 1:], imagined, poses, torch.zeros(2, 5)
+    compiled, plain = given_first(view, *told), given_first_torch(view, *told)
+    assert torch.equal(compiled.warped, plain.warped) and torch.equal(compiled.depth, plain.depth)
+    changed = (compiled.depth != view.depth).float().mean()
+    assert 0.05 < changed < 0.9
 
 
 def test_who_turns_all_round_comes_home() -> None:

@@ -41,3 +41,14 @@ def _axes(pose: Any, out: Any) -> None:
     out[0, 0], out[1, 0], out[2, 0] = -cos_y, 0.0, -sin_y
     out[0, 1], out[1, 1], out[2, 1] = sin_p * sin_y, -cos_p, -sin_p * cos_y
     out[0, 2], out[1, 2], out[2, 2] = -sin_y * cos_p, -sin_p, cos_y * cos_p
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def rotate(rotation: Any, points: Any, out: Any) -> None:
+    """Fill `out` `[N, 3, P]` with matrices `[N, 3, 3]` times points `[N, 3, P]`; one of either may serve for all."""
+    for n in range(len(out)):
+        m, p = n % len(rotation), n % len(points)
+        for i in range(3):
+            a, b, c = rotation[m, i, 0], rotation[m, i, 1], rotation[m, i, 2]
+            for k in range(out.shape[2]):
+                out[n, i, k] = a * points[p, 0, k] + b * points[p, 1, k] + c * points[p, 2, k]

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numba as nb
+import numpy as np
 
 
 @nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -30,3 +31,27 @@ def land(
                 column, row = math.floor((u + 1) * columns / 2), math.floor((v + 1) * rows / 2)
                 if 0 <= column < columns and 0 <= row < rows:
                     inside[n, at], cells[n, at] = True, row * columns + column
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def show(
+    depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, seen: Any, finest: Any
+) -> None:  # fmt: skip
+    """Mark the cells that each candidate shows in `seen` `[N, cells]`, and how finely in `finest`, zero before.
+
+    See `retrieval.coverage` and `retrieval.resolution`.
+    """
+    count, size = finest.shape
+    cells, zs = np.empty((1, size), np.int64), np.empty((1, size), np.float32)
+    inside = np.empty((1, size), np.bool_)
+    least, one = np.float32(ahead), np.float32(1)
+    for n in range(count):
+        inside[:] = False
+        part = slice(n, n + 1)
+        land(depth[part], rotation[part], translation[part], tan_x, tan_y, ahead, cells, zs, inside)
+        flat = depth[n].reshape(-1)
+        for at in range(size):
+            if inside[0, at]:
+                fine = min(zs[0, at] / max(flat[at], least), one)
+                seen[n, cells[0, at]] = True
+                finest[n, cells[0, at]] = max(finest[n, cells[0, at]], fine)

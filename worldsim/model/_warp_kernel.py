@@ -9,6 +9,7 @@ import numba as nb
 import numpy as np
 
 from worldsim.model._faces_kernel import close_within, fill_faces
+from worldsim.model._lookup_kernel import clear_of, look_up
 from worldsim.model.camera import TIGHT
 from worldsim.model.faces import BEHIND
 
@@ -19,32 +20,31 @@ def reproject(
     solid: bool, out: Any, out_depth: Any, known: Any,
 ) -> None:  # fmt: skip
     """Fill `out`, `out_depth` and `known`; see `warp.warp` for shapes."""
-    n, _, height, width = frames.shape
-    clear = _clear(usable)
-    for i in nb.prange(n):
-        tight, loose = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
-        us, vs, zs = _land(depth[i, 0], rotation[i], translation[i], tan_x, tan_y)
-        _splat(depth[i, 0], usable, us, vs, zs, tight, loose)
-        for _ in range(2):  # where two cracks cross
-            if solid:
-                close_within(tight)
-            else:
-                _close_cracks(tight, loose)
-        if solid:
-            fill_faces(depth[i, 0], usable, us, vs, zs, tight)
-        _lookup(
-            frames[i],
-            rotation[i],
-            translation[i],
-            usable,
-            clear,
-            tan_x,
-            tan_y,
-            tight,
-            out[i],
-            out_depth[i, 0],
-            known[i, 0],
-        )
+    clear = clear_of(usable)
+    for i in nb.prange(len(frames)):
+        z_buffer = _z_buffer(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, solid)
+        look_up(
+            frames[i], rotation[i], translation[i], usable, clear, tan_x, tan_y, z_buffer,
+            out[i], out_depth[i, 0], known[i, 0],
+        )  # fmt: skip
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _z_buffer(depth: Any, r: Any, t: Any, usable: Any, tan_x: float, tan_y: float, solid: bool) -> Any:
+    """Depth `[H, W]` of the nearest surface of a reference at each pixel of the view, 0 where there is none."""
+    us, vs, zs = _land(depth, r, t, tan_x, tan_y)
+    tight = np.zeros(depth.shape, np.float32)
+    if solid:
+        _splat_tight(depth, usable, us, vs, zs, tight)
+        close_within(tight)
+        close_within(tight)  # twice, for where two cracks cross
+        fill_faces(depth, usable, us, vs, zs, tight)
+    else:
+        loose = np.zeros(depth.shape, np.float32)
+        _splat(depth, usable, us, vs, zs, tight, loose)
+        _close_cracks(tight, loose)
+        _close_cracks(tight, loose)
+    return tight
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -59,6 +59,37 @@ def _land(depth: Any, r: Any, t: Any, tan_x: float, tan_y: float) -> Any:
         ray_y = np.float32(((j + 0.5) / height * 2 - 1) * tan_y)
         _project(depth[j], r, t, rays, ray_y, height, tan_x, tan_y, us[j], vs[j], zs[j])
     return us, vs, zs
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _splat_tight(depth: Any, usable: Any, us: Any, vs: Any, zs: Any, tight: Any) -> None:
+    """The first of the two z-buffers of `_splat` alone."""
+    height, width = depth.shape
+    wide = width + 2
+    padded = np.full((height + 2) * wide, np.inf, np.float32)  # so that no neighbour lies outside
+    for j in range(height):
+        for i in range(width):
+            z, u, v = zs[j, i], us[j, i], vs[j, i]
+            shown = usable[j, i] & (depth[j, i] > 0) & (z > BEHIND)
+            if not (shown & (u > -1) & (u < width) & (v > -1) & (v < height)):
+                continue
+            column, row = math.floor(u + 0.5), math.floor(v + 0.5)
+            at = (row + 1) * wide + column + 1
+            padded[at] = min(z, padded[at])
+            # Nearly all points cover one pixel.
+            across, down = 1 if u > column else -1, wide if v > row else -wide
+            wider = abs(column + across - u) <= TIGHT
+            higher = abs(row + (1 if v > row else -1) - v) <= TIGHT
+            if wider:
+                padded[at + across] = min(z, padded[at + across])
+            if higher:
+                padded[at + down] = min(z, padded[at + down])
+            if wider and higher:
+                padded[at + across + down] = min(z, padded[at + across + down])
+    for j in range(height):
+        for i in range(width):
+            z = padded[(j + 1) * wide + i + 1]
+            tight[j, i] = z if z < np.inf else np.float32(0)
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -86,8 +117,8 @@ def _splat(depth: Any, usable: Any, us: Any, vs: Any, zs: Any, tight: Any, loose
                         tight[row, column] = z
 
 
-# The two loops over a row below have no branch, and division by zero gives infinity instead of raising: so
-# the compiler makes vector instructions of them.
+# The loop has no branch, and division by zero gives infinity instead of raising: so the compiler makes vector
+# instructions of it.
 @nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _project(
     depth: Any, r: Any, t: Any, rays: Any, ray_y: float, height: int, tan_x: float, tan_y: float,
@@ -110,49 +141,6 @@ def _project(
         zs[i] = z
 
 
-@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _sources(
-    z_buffer: Any, r: Any, t: Any, ray_y: float, height: int, tan_x: float, tan_y: float, us: Any, vs: Any
-) -> None:
-    """Where the surfaces that a row of the view shows lie in the reference: column `us`, row `vs`."""
-    width = len(z_buffer)
-    r00, r10, r20 = r[0, 0], r[1, 0], r[2, 0]
-    r01, r11, r21 = r[0, 1], r[1, 1], r[2, 1]
-    r02, r12, r22 = r[0, 2], r[1, 2], r[2, 2]
-    t0, t1, t2 = t[0], t[1], t[2]
-    scale_u, scale_v = width / (2 * tan_x), height / (2 * tan_y)
-    middle_u, middle_v = width / 2 - 0.5, height / 2 - 0.5
-    for i in range(width):
-        z = z_buffer[i]
-        x = ((i + 0.5) / width * 2 - 1) * tan_x * z - t0
-        y, w = ray_y * z - t1, z - t2
-        near = 1.0 / (r02 * x + r12 * y + r22 * w)
-        us[i] = (r00 * x + r10 * y + r20 * w) * near * scale_u + middle_u
-        vs[i] = (r01 * x + r11 * y + r21 * w) * near * scale_v + middle_v
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _lookup(
-    frame: Any, r: Any, t: Any, usable: Any, clear: Any, tan_x: float, tan_y: float, z_buffer: Any,
-    out: Any, out_depth: Any, known: Any,
-) -> None:  # fmt: skip
-    _, height, width = frame.shape
-    flat, flat_out = frame.reshape(-1), out.reshape(-1)
-    us, vs = np.empty(width), np.empty(width)
-    for j in range(height):
-        ray_y = ((j + 0.5) / height * 2 - 1) * tan_y
-        _sources(z_buffer[j], r, t, ray_y, height, tan_x, tan_y, us, vs)
-        for i in range(width):
-            if z_buffer[j, i] == 0:
-                continue
-            u, v = us[i], vs[i]
-            if _cubic(flat, clear, u, v, flat_out, j * width + i) or _bilinear(
-                frame, usable, u, v, out, j, i
-            ):
-                out_depth[j, i] = z_buffer[j, i]
-                known[j, i] = 1
-
-
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def _close_cracks(tight: Any, loose: Any) -> None:
     """Give holes between two covered neighbours, left and right or above and below, their loose depth."""
@@ -165,77 +153,3 @@ def _close_cracks(tight: Any, loose: Any) -> None:
             beside = 0 < i < width - 1 and covered[j, i - 1] and covered[j, i + 1]
             if beside or (0 < j < height - 1 and covered[j - 1, i] and covered[j + 1, i]):
                 tight[j, i] = loose[j, i]
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _cubic(flat: Any, clear: Any, u: float, v: float, out: Any, place: int) -> bool:
-    """Catmull-Rom interpolation at (u, v) of flat channels; False near the HUD and the frame's edge."""
-    height, width = clear.shape
-    u0, v0 = math.floor(u), math.floor(v)
-    if u0 < 1 or v0 < 1 or u0 > width - 3 or v0 > height - 3 or not clear[v0, u0]:
-        return False
-    x0, x1, x2, x3 = _catmull_rom(np.float32(u - u0))
-    y0, y1, y2, y3 = _catmull_rom(np.float32(v - v0))
-    pixels, down, one, two, three = height * width, nb.uintp(width), nb.uintp(1), nb.uintp(2), nb.uintp(3)
-    first = (v0 - 1) * width + u0 - 1
-    for c in range(flat.size // pixels):
-        a = nb.uintp(first + c * pixels)  # unsigned: no negative index has to be looked for
-        b, p, q = a + down, a + down + down, a + down + down + down
-        out[place + c * pixels] = (
-            y0 * (x0 * flat[a] + x1 * flat[a + one] + x2 * flat[a + two] + x3 * flat[a + three])
-            + y1 * (x0 * flat[b] + x1 * flat[b + one] + x2 * flat[b + two] + x3 * flat[b + three])
-            + y2 * (x0 * flat[p] + x1 * flat[p + one] + x2 * flat[p + two] + x3 * flat[p + three])
-            + y3 * (x0 * flat[q] + x1 * flat[q + one] + x2 * flat[q + two] + x3 * flat[q + three])
-        )
-    return True
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _clear(usable: Any) -> Any:
-    """Where all sixteen pixels of a cubic are usable, by its upper left inner pixel."""
-    height, width = usable.shape
-    clear = np.zeros((height, width), np.bool_)
-    for j in range(1, height - 2):
-        for i in range(1, width - 2):
-            whole = True
-            for row in range(j - 1, j + 3):
-                for column in range(i - 1, i + 3):
-                    whole &= usable[row, column]
-            clear[j, i] = whole
-    return clear
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _catmull_rom(t: float) -> Any:
-    """Weights of the pixels at -1, 0, 1 and 2 for a point at `t` in [0, 1)."""
-    half, one, two = np.float32(0.5), np.float32(1.0), np.float32(2.0)
-    three_halves, five_halves = np.float32(1.5), np.float32(2.5)
-    return (
-        ((-half * t + one) * t - half) * t,
-        (three_halves * t - five_halves) * t * t + one,
-        ((-three_halves * t + two) * t + half) * t,
-        (half * t - half) * t * t,
-    )
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _bilinear(frame: Any, usable: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
-    """Mix the four pixels around (u, v), those of the HUD left out; False if nothing is left."""
-    channels, height, width = frame.shape
-    u, v = min(max(u, 0.0), width - 1.0), min(max(v, 0.0), height - 1.0)
-    u0, v0 = int(u), int(v)
-    u1, v1 = min(u0 + 1, width - 1), min(v0 + 1, height - 1)
-    a, b = u - u0, v - v0
-    w00 = (1 - a) * (1 - b) * usable[v0, u0]
-    w01 = a * (1 - b) * usable[v0, u1]
-    w10 = (1 - a) * b * usable[v1, u0]
-    w11 = a * b * usable[v1, u1]
-    total = w00 + w01 + w10 + w11
-    if total < 1e-4:
-        return False
-    for c in range(channels):
-        mixed = (
-            frame[c, v0, u0] * w00 + frame[c, v0, u1] * w01 + frame[c, v1, u0] * w10 + frame[c, v1, u1] * w11
-        )
-        out[c, j, i] = mixed / total
-    return True

@@ -76,10 +76,10 @@ def relative_pose(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not (has_numbers(source) and has_numbers(target)):
         return relative_pose_torch(source, target)
-    shape = torch.broadcast_shapes(source.shape, target.shape)
-    rotation, translation = torch.empty(*shape[:-1], 3, 3), torch.empty(*shape[:-1], 3)
+    source, target = torch.broadcast_tensors(source, target)
+    rotation, translation = torch.empty(*source.shape[:-1], 3, 3), torch.empty(*source.shape[:-1], 3)
     places = rotation.view(-1, 3, 3).numpy(), translation.view(-1, 3).numpy()
-    kernel("camera", "relate")(_rows(source.expand(shape)), _rows(target.expand(shape)), *places)
+    kernel("camera", "relate")(_rows(source), _rows(target), *places)
     return rotation, translation
 
 
@@ -100,6 +100,21 @@ def rotate(rotation: Tensor, points: Tensor) -> Tensor:
 
     Written out, since a matrix product loses digits under autocast and TF32, and pixels would move.
     """
+    if rotation.ndim == points.ndim == 3 and has_numbers(rotation) and has_numbers(points):
+        return _rotate_compiled(rotation, points)
+    return rotate_torch(rotation, points)
+
+
+def _rotate_compiled(rotation: Tensor, points: Tensor) -> Tensor:
+    out = torch.empty(max(len(rotation), len(points)), 3, points.shape[2])
+    # One set of points for all matrices need not be copied for each.
+    shared = points[:1] if len(points) > 1 and points.stride(0) == 0 else points
+    kernel("camera", "rotate")(*arrays(rotation, shared), out.numpy())
+    return out
+
+
+def rotate_torch(rotation: Tensor, points: Tensor) -> Tensor:
+    """`rotate` in plain torch, on any device."""
     x, y, z = (rotation[..., :, k : k + 1] * points[..., k : k + 1, :] for k in range(3))
     return x + y + z
 

@@ -105,22 +105,44 @@ def compose(
     groups = (raw.shape[1] - channels - 2 * pixels) // count
     raw = raw.float().contiguous()
     residual, depth, spread, logits = raw.split([channels, pixels, pixels, count * groups], 1)
-    weights = _weigh(logits.unflatten(1, (count, groups)), noise_level, sources)
-    threshold = _threshold(sources, calm) if calm > 0 else torch.zeros_like(sources.begun)
+    logits = logits.unflatten(1, (count, groups))
     by_pixel = groups == pixels and channels % pixels == 0
     compiled = by_pixel and has_numbers(raw)
+    weights, threshold = (_weigh_compiled if compiled else weigh_torch)(logits, noise_level, sources, calm)
     mix = _mix_compiled if compiled else mix_torch
     told = Told(weights, residual, depth, threshold)
     return *mix(told, x, sources, calm > 0), F.softplus(spread - 3)
 
 
+def weigh_torch(logits: Tensor, noise_level: Tensor, sources: Sources, calm: float) -> tuple[Tensor, Tensor]:
+    """Copy weights `[B, R + 3, G, h, w]` of logits of that shape, and the threshold of the residual `[B, P, h, w]`.
+
+    In plain torch, on any device.
+    """
+    weights = _weigh(logits, noise_level, sources)
+    return weights, _threshold(sources, calm) if calm > 0 else torch.zeros_like(sources.begun)
+
+
+def _weigh_compiled(
+    logits: Tensor, noise_level: Tensor, sources: Sources, calm: float
+) -> tuple[Tensor, Tensor]:
+    scaled, threshold = torch.empty(logits.shape), torch.empty(sources.begun.shape)
+    seen = (logits, sources.known, sources.fixed, sources.temperature, sources.begun)
+    given = arrays(*(t.flatten(-2) for t in seen), _odds(noise_level))
+    kernel("composition", "prefer")(*given, calm, scaled.flatten(-2).numpy(), threshold.flatten(-2).numpy())
+    return torch.softmax(scaled, 1), threshold if calm > 0 else threshold.zero_()
+
+
 def _weigh(logits: Tensor, noise_level: Tensor, sources: Sources) -> Tensor:
     """Copy weights `[B, R + 3, G, h, w]` that sum to one, of `logits` of that shape."""
-    # The noisy frame is worth copying in so far as it is not noise.
-    odds = 3 * torch.log((1 - noise_level + 1e-4) / (noise_level + 1e-4)) - 6
     groups = logits.shape[2]
     heat = sources.heat if groups == len(sources.fixed) else sources.heat.mean(1, keepdim=True)
-    return torch.softmax((logits + _bias(sources, odds, groups)) / heat[:, None], 1)
+    return torch.softmax((logits + _bias(sources, _odds(noise_level), groups)) / heat[:, None], 1)
+
+
+def _odds(noise_level: Tensor) -> Tensor:
+    """The noisy frame is worth copying in so far as it is not noise: `[B]`."""
+    return 3 * torch.log((1 - noise_level + 1e-4) / (noise_level + 1e-4)) - 6
 
 
 def _bias(sources: Sources, odds: Tensor, groups: int) -> Tensor:
@@ -184,6 +206,6 @@ def _sum(weights: Tensor, candidates: Tensor) -> Tensor:
 def _mix_compiled(told: Told, x: Tensor, sources: Sources, single: bool) -> tuple[Tensor, Tensor]:
     latents, codes = torch.empty(x.shape), torch.empty(told.depth.shape)
     shown = (sources.warped, sources.newest, x, sources.warped_depth, sources.newest_depth)
-    given = arrays(*told, *shown)
-    kernel("composition", "mix")(*given, single, latents.numpy(), codes.numpy())
+    given = arrays(*(t.flatten(-2) for t in (*told, *shown)))
+    kernel("composition", "mix")(*given, single, latents.flatten(-2).numpy(), codes.flatten(-2).numpy())
     return latents, codes

@@ -24,7 +24,10 @@ from worldsim.model.kernels import arrays, has_numbers, kernel
 ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
 """Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
 _AHEAD = 0.05
-_WINDOW, _CRUMB = 15, 9
+WINDOW = 15
+"""Side of the window of which half has to be known in what is no gap, see `gaps`."""
+CRUMB = 9
+"""Side of the window of which most has to be known around a pixel that is not `lone`."""
 _SOFT = 0.05
 
 
@@ -73,6 +76,20 @@ def _pyramid(pixels: Tensor, known: Tensor) -> Tensor:
 
 def composite(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     """Lay R layers `[B, R, C, H, W]` over each other, the first on top; pixels `[B, C, H, W]` and what is known."""
+    if has_numbers(layers):
+        return _composite_compiled(layers, known)
+    return composite_torch(layers, known)
+
+
+def _composite_compiled(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    out, seen = torch.empty(layers[:, 0].shape), torch.empty(known[:, 0].shape)
+    given = arrays(layers.flatten(-2), known[:, :, 0].flatten(-2))
+    kernel("layers", "lay")(*given, out.flatten(-2).numpy(), seen[:, 0].flatten(-2).numpy())
+    return out, seen
+
+
+def composite_torch(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """`composite` in plain torch, on any device."""
     out, seen = layers[:, 0] * known[:, 0], known[:, 0]
     for k in range(1, layers.shape[1]):
         new = known[:, k] * (1 - seen)
@@ -82,12 +99,29 @@ def composite(layers: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
 
 def gaps(known: Tensor) -> Tensor:
     """Bool `[B, 1, H, W]`: not known, nor most of what is around; outside the picture lies nothing."""
-    return (known < 0.5) & (window_sum(known, _WINDOW) < _WINDOW**2 / 2)
+    return _compiled("bare", known, WINDOW) if has_numbers(known) else gaps_torch(known)
+
+
+def gaps_torch(known: Tensor) -> Tensor:
+    """`gaps` in plain torch, on any device."""
+    return (known < 0.5) & (window_sum(known, WINDOW) < WINDOW**2 / 2)
 
 
 def lone(known: Tensor) -> Tensor:
     """Bool `[N, 1, H, W]`: most of what is around in the picture is not known."""
-    return window_sum(known, _CRUMB) / window_sum(torch.ones_like(known[:1]), _CRUMB) < 0.5
+    return _compiled("few", known, CRUMB) if has_numbers(known) else lone_torch(known)
+
+
+def lone_torch(known: Tensor) -> Tensor:
+    """`lone` in plain torch, on any device."""
+    return window_sum(known, CRUMB) / window_sum(torch.ones_like(known[:1]), CRUMB) < 0.5
+
+
+def _compiled(name: str, known: Tensor, size: int) -> Tensor:
+    """What a function of `_window_kernel` says of masks `[..., H, W]`, each by itself."""
+    found = torch.empty(known.shape, dtype=torch.bool)
+    kernel("window", name)(known.flatten(0, -3).contiguous().numpy(), size, found.flatten(0, -3).numpy())
+    return found
 
 
 def window_sum(known: Tensor, size: int) -> Tensor:

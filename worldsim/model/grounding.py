@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import NEAR, relative_pose
+from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.references import References
 from worldsim.model.warp import warp
 
@@ -46,12 +47,41 @@ def groundings(
         usable: `[H, W]` bool, False over the HUD.
         solid: see `warp`.
     """
-    batch, slots = references.valid.shape
     rotation, translation = relative_pose(references.pose, pose[:, None])
+    moved = rotation.flatten(0, 1), translation.flatten(0, 1)
+    ground = _ground_compiled if has_numbers(references.depth) and has_numbers(known) else ground_torch
+    return ground(references, known, moved, usable, solid)
+
+
+def _ground_compiled(
+    references: References, known: Tensor, moved: tuple[Tensor, Tensor], usable: Tensor, solid: bool
+) -> Tensor:
+    shape, (height, width) = references.valid.shape, known.shape[-2:]
+    layers, depth = torch.empty(shape.numel(), 2, height, width), torch.empty(shape.numel(), 1, height, width)
+    own = arrays(known[:, :, 0])[0]
+    kernel("grounding", "prepare")(
+        *arrays(references.depth.flatten(0, 2)),
+        own.reshape(-1, height, width),
+        layers.numpy(),
+        depth[:, 0].numpy(),
+    )
+    seen = warp(layers, depth, *moved, usable[::SHRINK, ::SHRINK], solid=solid)
+    told = torch.empty(*shape, 1, *references.depth.shape[-2:])
+    kernel("grounding", "carry")(
+        *arrays(*(t.unflatten(0, shape) for t in (seen.frames, seen.depth[:, 0], seen.known[:, 0]))), own,
+        references.valid.numpy(), usable.contiguous().numpy(), told[:, :, 0].numpy(),
+    )  # fmt: skip
+    return told
+
+
+def ground_torch(
+    references: References, known: Tensor, moved: tuple[Tensor, Tensor], usable: Tensor, solid: bool
+) -> Tensor:
+    """`groundings` in plain torch, on any device, given the references' relative poses, `[B R, ...]`."""
+    batch, slots = references.valid.shape
     depth = references.depth[..., ::SHRINK, ::SHRINK].flatten(0, 1)
     depth = torch.where(depth > 0, depth.clamp(min=NEAR), 0.0)  # which shows nothing
     layers = torch.cat([known.flatten(0, 1), 1 / depth.clamp(min=NEAR)], 1)
-    moved = rotation.flatten(0, 1), translation.flatten(0, 1)
     seen = warp(layers, depth, *moved, usable[::SHRINK, ::SHRINK], solid=solid)
     scale = (seen.frames[:, 1:2] * seen.depth).clamp(0, 1).sqrt()  # below 1: nearer now, and larger
     carried = seen.frames[:, :1].clamp(0, 1) * scale * seen.known

@@ -28,4 +28,13 @@ def kernel(module: str, name: str) -> Callable[..., None]:
 
 def arrays(*tensors: Tensor) -> list[NDArray[Any]]:
     """Tensors as kernels take them, float32 and in one piece; those that are so already are not copied."""
-    return [t.detach().float().contiguous().numpy() for t in tensors]
+    return [_array(t) for t in tensors]
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    # Of two hundred a frame most need nothing of this, and every call of torch costs a microsecond or two.
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    if tensor.dtype != torch.float32:
+        tensor = tensor.float()
+    return (tensor if tensor.is_contiguous() else tensor.contiguous()).numpy()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from worldsim.model.camera import relative_pose
+from worldsim.model.kernels import has_numbers
 from worldsim.model.warp import Warped, warp
 
 Compensation = Literal["full", "rotation", "none"]
@@ -79,13 +80,15 @@ def look(
     seen = _warp_all(references, rotation, translation, usable, compensation, solid)
     valid = references.valid[:, :, None, None, None].to(seen.known.dtype)
 
+    whole = has_numbers(seen.frames) and bool(references.valid.all())  # as a rule, and to ask costs little
+
     def unflat(x: Tensor) -> Tensor:
         return x.unflatten(0, (batch, slots))
 
     return View(
-        warped=unflat(seen.frames) * valid,
+        warped=unflat(seen.frames) if whole else unflat(seen.frames) * valid,
         depth=unflat(seen.depth),
-        known=unflat(seen.known) * valid,
+        known=unflat(seen.known) if whole else unflat(seen.known) * valid,
         newest=references.frames[:, 0],
         frames=references.frames,
         description=_describe(references, rotation, translation),

@@ -44,6 +44,8 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
     Returns:
         Bool `[B, N, 240]`.
     """
+    if has_numbers(depth):
+        return _shown_compiled(depth, source, target, aspect)[0]
     cells, _, inside = _land(depth, source, target, aspect)
     seen = torch.zeros(*cells.shape[:2], CELLS + 1, dtype=torch.bool, device=depth.device)
     return seen.scatter_(2, torch.where(inside, cells, CELLS), True)[:, :, :-1]
@@ -75,6 +77,8 @@ def resolution(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> 
     Args:
         depth, source, target, aspect: as for `coverage`.
     """
+    if has_numbers(depth):
+        return _shown_compiled(depth, source, target, aspect)[1]
     cells, z, inside = _land(depth, source, target, aspect)
     fine = torch.where(inside, (z / depth.flatten(2).clamp(min=_AHEAD)).clamp(0, 1), 0.0)
     return torch.zeros_like(fine).scatter_reduce_(2, cells, fine, "amax")
@@ -97,13 +101,28 @@ def finest(fine: Tensor, count: int, least: float) -> list[int]:
     return chosen
 
 
+def _shown_compiled(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
+    """`coverage` and `resolution` of candidates."""
+    moved, extent = _relative(source, target, aspect)
+    shape = *depth.shape[:2], CELLS
+    seen, fine = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape)
+    given = arrays(*(t.flatten(0, 1) for t in (depth, *moved)))
+    kernel("retrieval", "show")(*given, *extent, _AHEAD, *(t.flatten(0, 1).numpy() for t in (seen, fine)))
+    return seen, fine
+
+
+def _relative(
+    source: Tensor, target: Tensor, aspect: float
+) -> tuple[tuple[Tensor, Tensor], tuple[float, float]]:
+    """Relative poses of candidates, and the extent of their views."""
+    tan_x, tan_y = tangents(GRID[0], GRID[0])
+    return relative_pose(source, target[:, None]), (tan_x * aspect, tan_y)
+
+
 def _land(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor, Tensor]:
     """Where the candidates' points come to lie: the cell, the depth, and whether it is in view, each `[B, N, 240]`."""
-    tan_x, tan_y = tangents(GRID[0], GRID[0])[0] * aspect, tangents(GRID[0], GRID[0])[1]
-    rotation, translation = relative_pose(source, target[:, None])
-    if has_numbers(depth):
-        return _land_compiled(depth, rotation, translation, (tan_x, tan_y))
-    return land_torch(depth, rotation, translation, (tan_x, tan_y))
+    moved, extent = _relative(source, target, aspect)
+    return (_land_compiled if has_numbers(depth) else land_torch)(depth, *moved, extent)
 
 
 def _land_compiled(

@@ -37,7 +37,7 @@ def euler(
     x = noise
     for step, (now, then) in enumerate(zip(levels[:-1], levels[1:])):
         x_hat = denoise(x, _full(x, now), _full(x, now - then))
-        x = x_hat + (x - x_hat) * (then / now)
+        x = x_hat + (x - x_hat) * (then / now) if then > 0 else x_hat
         _report(callback, x, x_hat, step, then)
     return x
 

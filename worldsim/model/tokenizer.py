@@ -6,14 +6,18 @@ Frames are uint8 `[..., H, W, 3]` everywhere; floats in [-1, 1] exist only betwe
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from worldsim.errors import ConfigError
+from worldsim.model.kernels import has_numbers, kernel
 
 
 def frames_to_float(frames: Tensor) -> Tensor:
@@ -21,6 +25,29 @@ def frames_to_float(frames: Tensor) -> Tensor:
     if frames.dtype != torch.uint8 or frames.shape[-1] != 3:
         raise ConfigError(f"frames: got {frames.dtype} {list(frames.shape)}, expected uint8 [..., H, W, 3]")
     return frames.movedim(-1, -3).float() / 127.5 - 1.0
+
+
+def frames_to_planes(frames: Tensor) -> Tensor:
+    """`frames_to_float`, on a CPU channel after channel in memory: what reprojection takes, in a third of the time.
+
+    Args:
+        frames: uint8 `[N, H, W, 3]`.
+    """
+    if type(frames) is not Tensor or frames.device.type != "cpu" or frames.dtype != torch.uint8:
+        return frames_to_float(frames)
+    count, height, width, channels = frames.shape
+    planes = torch.empty(count, channels, height, width)
+    bytes_ = frames.contiguous().view(count, -1, channels).numpy()
+    kernel("layers", "look_up")(bytes_, _values(), planes.flatten(2).numpy())
+    return planes
+
+
+@functools.cache
+def _values() -> NDArray[np.float32]:
+    """What `frames_to_float` makes of each byte: `[256]`."""
+    every = torch.arange(256, dtype=torch.uint8).view(-1, 1, 1).expand(-1, -1, 3)
+    found: NDArray[np.float32] = frames_to_float(every)[0, :, 0].numpy().copy()
+    return found
 
 
 def float_to_frames(images: Tensor) -> Tensor:
@@ -153,7 +180,18 @@ def _norm(width: int) -> nn.GroupNorm:
 
 
 def to_cells(pixels: Tensor, factor: int) -> Tensor:
-    """Pixels `[B, C, H, W]` as the channels of cells: `F.pixel_unshuffle`, in a quarter of its time on a CPU."""
+    """Pixels `[B, C, H, W]` as the channels of cells: `F.pixel_unshuffle`, in a tenth of its time on a CPU."""
+    if factor != 4 or not has_numbers(pixels):
+        return to_cells_torch(pixels, factor)
+    batch, channels, height, width = pixels.shape
+    cells = torch.empty(batch, channels * factor**2, height // factor, width // factor)
+    places = cells.view(-1, factor, factor, *cells.shape[2:])
+    kernel("cells", "gather_four")(pixels.contiguous().flatten(0, 1).numpy(), places.numpy())
+    return cells
+
+
+def to_cells_torch(pixels: Tensor, factor: int) -> Tensor:
+    """`to_cells` in plain torch, on any device."""
     cells = pixels.unflatten(3, (-1, factor)).unflatten(2, (-1, factor))
     return cells.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
 

@@ -63,9 +63,8 @@ def _warp_compiled(
     frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor, solid: bool
 ) -> Warped:
     n, _, height, width = frames.shape
-    out = torch.zeros(n, 3, height, width)
-    out_depth = torch.full((n, 1, height, width), FAR)
-    known = torch.zeros(n, 1, height, width)
+    out = torch.empty(n, 3, height, width)
+    out_depth, known = torch.empty(n, 1, height, width), torch.empty(n, 1, height, width)
     tan_x, tan_y = tangents(height, width)
     given = arrays(frames, depth, rotation, translation)
     places = (t.numpy() for t in (out, out_depth, known))

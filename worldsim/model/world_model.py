@@ -22,11 +22,12 @@ from worldsim.model.denoiser import Context, Denoiser, DenoiserConfig, Inputs, P
 from worldsim.model.fill import composite, go_on, pull_push
 from worldsim.model.hands import Hands, HandsConfig
 from worldsim.model.heads import Heads, HeadsConfig, read, read_first
+from worldsim.model.kernels import has_numbers
 from worldsim.model.monodepth import MonoDepth, MonoDepthConfig
 from worldsim.model.motion import MotionConfig, MotionHead
 from worldsim.model.overlay import Overlay, OverlayConfig
 from worldsim.model.references import References, View, look
-from worldsim.model.tokenizer import build_tokenizer, to_cells, to_pixels
+from worldsim.model.tokenizer import SpaceToDepth, build_tokenizer, to_cells, to_pixels
 from worldsim.signals import TABLE
 
 _GONE = 32.0
@@ -188,7 +189,8 @@ class WorldModel(nn.Module):
         slots = view.valid.shape[1]
         batch, empty = len(view.newest), torch.zeros_like(view.newest)
         given = Held(empty, empty[:, :1]) if held is None else Held(held.frames * held.mask, held.mask)
-        warped, codes, begun = _continued(view, references, pose[:, 4])
+        newest_depth = encode_depth(_told(references.depth[:, 0]))
+        warped, codes, begun = _continued(view, references, newest_depth, pose[:, 4])
         latents = self._encode_all(warped, view)
         depth_code = self._cells(codes.flatten(0, 1))
         first = references.valid[:, :1, None, None]
@@ -199,7 +201,7 @@ class WorldModel(nn.Module):
             warped_depth=depth_code.unflatten(0, (batch, slots)),
             begun=self._cells(begun),
             known=self._cells(view.known.flatten(0, 1)).unflatten(0, (batch, slots)),
-            newest_depth=self._cells(encode_depth(_told(references.depth[:, 0])) * first),
+            newest_depth=self._cells(newest_depth * first),
             held=self.tokenizer.encode(given.frames),
             held_mask=self._cells(given.mask),
             fixed=self._cells((~self.usable).to(view.known.dtype)[None, None])[0],
@@ -214,15 +216,21 @@ class WorldModel(nn.Module):
     def _encode_all(self, warped: Tensor, view: View) -> tuple[Tensor, Tensor]:
         batch, slots = view.valid.shape
         valid = view.valid[:, :, None, None, None]
-        frames = torch.stack([warped, view.frames * valid]).flatten(0, 2)
-        encoded = self.tokenizer.encode(frames).unflatten(0, (2, batch, slots))
+        frames = view.frames * valid
+        if isinstance(self.tokenizer, SpaceToDepth):  # each by itself is as fast, and needs no copy
+            one, other = (self.tokenizer.encode(each.flatten(0, 1)) for each in (warped, frames))
+            return one.unflatten(0, (batch, slots)), other.unflatten(0, (batch, slots))
+        encoded = self.tokenizer.encode(torch.stack([warped, frames]).flatten(0, 2))
+        encoded = encoded.unflatten(0, (2, batch, slots))
         return encoded[0], encoded[1]
 
     def _cells(self, pixels: Tensor) -> Tensor:
         return to_cells(pixels, self.factor)
 
 
-def _continued(view: View, references: References, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _continued(
+    view: View, references: References, newest_depth: Tensor, pitch: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Warped frames `[B, R, 3, H, W]` and depth codes `[B, R, 1, H, W]`, the first without holes.
 
     Where slot 0 shows nothing it gets what the others show, and where none does a continuation of
@@ -231,10 +239,12 @@ def _continued(view: View, references: References, pitch: Tensor) -> tuple[Tenso
     """
     layers = torch.cat([view.warped, encode_depth(view.depth) * view.known], 2)
     seen, known = composite(layers, view.known)
-    last = torch.cat([view.newest, encode_depth(_told(references.depth[:, 0]))], 1)
-    begun, now = go_on(seen, known, pitch, last, references.valid[:, 0])
+    begun, now = go_on(seen, known, pitch, torch.cat([view.newest, newest_depth], 1), references.valid[:, 0])
     first = torch.where(view.known[:, 0] > 0, layers[:, 0], pull_push(begun, now))
-    layers = torch.cat([first[:, None], layers[:, 1:]], 1)
+    if has_numbers(layers):
+        layers[:, 0] = first
+    else:
+        layers = torch.cat([first[:, None], layers[:, 1:]], 1)
     return layers[:, :, :3], layers[:, :, 3:], now - known
 
 

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from worldsim.model.camera import rays, relative_pose, rotate, tangents
 from worldsim.model.faces import BEHIND
-from worldsim.model.fill import lone
+from worldsim.model.fill import CRUMB, lone
 from worldsim.model.grounding import LOOSE
+from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.references import View
 
 _NEARER = 0.9  # of the distance, and it stands before what was given
@@ -31,6 +32,24 @@ def given_first(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, po
         imagined: `[B, R]` bool, see `Sight`.
         poses: `[B, R, 5]` of the remembered frames; pose: `[B, 5]` of the view.
     """
+    if has_numbers(view.warped):
+        return _given_first_compiled(view, grounds, imagined, poses, pose)
+    return given_first_torch(view, grounds, imagined, poses, pose)
+
+
+def _given_first_compiled(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, pose: Tensor) -> View:
+    warped, depth = view.warped.contiguous().clone(), view.depth.contiguous().clone()
+    known, grounds, given_depth = (t[:, :, 0] for t in (view.known, grounds, view.depth))
+    moved = relative_pose(pose[:, None], poses)
+    kernel("precedence", "give_way")(
+        *arrays(known, grounds), imagined.numpy(), *arrays(*moved), _NEARER, CRUMB, *tangents(*depth.shape[-2:]),
+        *arrays(given_depth, view.warped), depth[:, :, 0].numpy(), warped.numpy(),
+    )  # fmt: skip
+    return replace(view, warped=warped, depth=depth)
+
+
+def given_first_torch(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, pose: Tensor) -> View:
+    """`given_first` in plain torch, on any device."""
     shown = view.known > 0.5
     guess, told = shown & (grounds < LOOSE), shown & (grounds >= LOOSE) & ~imagined[:, :, None, None, None]
     told &= ~lone(told.flatten(0, 1).float()).view_as(told)
@@ -38,9 +57,6 @@ def given_first(view: View, grounds: Tensor, imagined: Tensor, poses: Tensor, po
     slots = range(warped.shape[1])
     for given, slot in ((g, s) for g in slots for s in slots if g != s):
         both = told[:, given] & guess[:, slot]
-        # To ask a GPU would wait for all that is under way.
-        if both.device.type == "cpu" and not bool(both.any()):
-            continue
         before = depth[:, slot] < _NEARER * view.depth[:, given]
         taken = both & (~before | _looked_at(depth[:, slot], pose, poses[:, given]))
         warped[:, slot] = torch.where(taken, view.warped[:, given], warped[:, slot])

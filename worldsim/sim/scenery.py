@@ -18,6 +18,7 @@ from torch import Tensor
 from worldsim.model.camera import FAR
 from worldsim.model.fill import gaps, lone
 from worldsim.model.grounding import LOOSE
+from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.retrieval import finest, resolution
 from worldsim.model.warp import Warped
 from worldsim.sim.eyes import Eyes
@@ -139,9 +140,19 @@ def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:
 
 def _composed(seen: Warped, rows: range) -> tuple[Tensor, Tensor, Tensor]:
     """Picture `[3, H, W]`, depth and what is shown `[1, H, W]`: of the first view that shows it; nearer goes first."""
+    if has_numbers(seen.frames):
+        return _composed_compiled(seen, rows)
     frame, far, shown = (part[rows[0]] for part in (seen.frames, seen.depth, seen.known))
     for k in rows[1:]:
         taken = (seen.known[k] > 0.5) & ((shown < 0.5) | (seen.depth[k] < _NEARER * far))
         frame, far = torch.where(taken, seen.frames[k], frame), torch.where(taken, seen.depth[k], far)
         shown = torch.where(taken, 1.0, shown)
+    return frame, far, shown
+
+
+def _composed_compiled(seen: Warped, rows: range) -> tuple[Tensor, Tensor, Tensor]:
+    views = [part[rows.start : rows.stop] for part in (seen.frames, seen.depth, seen.known)]
+    frame, far, shown = (part[0].clone() for part in views)
+    given = arrays(views[0], views[1][:, 0], views[2][:, 0])
+    kernel("sight", "compose")(*given, _NEARER, frame.numpy(), far[0].numpy(), shown[0].numpy())
     return frame, far, shown

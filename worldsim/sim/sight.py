@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from worldsim.model.camera import encode_depth, relative_pose
-from worldsim.model.fill import gaps, lone
+from worldsim.model.fill import WINDOW, gaps, lone
 from worldsim.model.grounding import LOOSE
+from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
-from worldsim.model.tokenizer import frames_to_float
+from worldsim.model.tokenizer import frames_to_planes
 from worldsim.model.warp import Warped, warp
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.precedence import given_first
@@ -83,7 +84,7 @@ def gather(
     ticks = [float(key.tick - w.tick - 1) if key else 0.0 for w, row in zip(worlds, chosen) for key in row]
     known = torch.stack([key.ground for key in filled]).float() / 255
     references = References(
-        frames=frames_to_float(torch.stack([key.frame for key in filled])).unflatten(0, shape),
+        frames=frames_to_planes(torch.stack([key.frame for key in filled])).unflatten(0, shape),
         depth=torch.stack([key.depth for key in filled]).float().unsqueeze(1).unflatten(0, shape),
         pose=torch.stack([key.pose for key in filled]).unflatten(0, shape),
         time=torch.tensor(ticks).view(shape),
@@ -106,7 +107,7 @@ def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, 
 def brought(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Warped:
     """N frames, each as it is seen from one of the poses `[N, 5]`."""
     rotation, translation = relative_pose(torch.stack([key.pose for key in keys]), pose)
-    frames = frames_to_float(torch.stack([key.frame for key in keys]))
+    frames = frames_to_planes(torch.stack([key.frame for key in keys]))
     depth = torch.stack([key.depth for key in keys]).float()[:, None]
     moved = rotation.to(eyes.device), translation.to(eyes.device)
     return warp(frames, depth, *moved, eyes.model.usable, solid=True)
@@ -153,9 +154,30 @@ def united(sight: Sight) -> View:
     A dream that looks at its own last frame alone blurs what is there a little more with every tick. What
     follows closely from what was given stays as it was.
     """
-    imagined, free = sight.imagined, sight.ground < LOOSE
-    if not bool(imagined.any()):
+    if not bool(sight.imagined.any()):
         return sight.view
+    height, width = sight.ground.shape[-2:]
+    compiled = has_numbers(sight.view.warped) and height % _PATCH == 0 and width % _PATCH == 0
+    return (_united_compiled if compiled else united_torch)(sight)
+
+
+def _united_compiled(sight: Sight) -> View:
+    free = sight.ground < LOOSE
+    seen = _without_crumbs(sight.view, free)
+    view = replace(seen, warped=seen.warped.clone(), depth=seen.depth.clone(), known=seen.known.clone())
+    codes = encode_depth(seen.depth)
+    layers = (t[:, :, 0] for t in (seen.depth, codes, seen.known))
+    changed = (view.warped, view.depth[:, :, 0], view.known[:, :, 0])
+    kernel("sight", "unite")(
+        sight.imagined.numpy(), free[:, 0].numpy(), *arrays(seen.warped, *layers), _PATCH, WINDOW,
+        _SAME_COLOUR, _SAME_DEPTH, *(t.numpy() for t in changed),
+    )  # fmt: skip
+    return view
+
+
+def united_torch(sight: Sight) -> View:
+    """`united` in plain torch, on any device, where something is imagined."""
+    imagined, free = sight.imagined, sight.ground < LOOSE
     view = _without_crumbs(sight.view, free)
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
     # Small holes are cracks in a surface, and what is imagined lies behind it.

