@@ -48,25 +48,32 @@ def world(*places: KeyFrame, scene: Scene, tick: int = 100) -> WorldState:
     return replace(begun, tick=tick, recent=(newest,), memory=memory, scene=scene)
 
 
-def drawn(before: WorldState, here: Tensor | None = None) -> tuple[WorldState, Tensor, Tensor]:
-    """The world after a look from where its player is, or `here`; colour and depth of the middle of what it shows."""
+def drawn(
+    before: WorldState, here: Tensor | None = None, column: int = W // 2
+) -> tuple[WorldState, Tensor, Tensor]:
+    """The world after a look from where its player is, or `here`; colour and depth of a pixel of what it shows."""
     here = (before.newest.pose if here is None else here)[None]
     eyes = simulator().eyes
     sight: Sight = see(eyes, [before], choose([before], here, 4, W / H), here, 0.0)
     (after,), sight = redrawn(eyes, [before], here, sight, sight.view.known[:, 0])
-    middle = (0, 0, slice(None), H // 3, W // 2)
+    middle = (0, 0, slice(None), H // 3, column)
     return after, (sight.view.warped[middle].mean() + 1) * 127.5, sight.view.depth[middle].mean()
 
 
-def test_a_scene_fades_in_and_is_all_that_is_left_in_the_end() -> None:
-    shown = []
-    for age in range(COMES + 2):
-        _, grey, _ = drawn(world(place(90, 240, NEAR), scene=Scene(90, 100 - age)))
+def test_a_scene_fades_in_evenly_and_is_all_that_is_left_in_the_end() -> None:
+    after, shown = world(place(90, 240, NEAR), scene=Scene(90, 100)), [0.0]
+    for tick in range(100, 100 + COMES):
+        after, grey, _ = drawn(replace(after, tick=tick))
         shown.append(float(grey))
-    # Of 240 grey levels a tick's share of what is left: 20, 22, 24, ... so that each adds the same in a row of ticks.
-    assert shown[0] == pytest.approx(240 / COMES, abs=1)
-    assert all(a < b for a, b in zip(shown[:COMES], shown[1:COMES]))
-    assert shown[COMES - 1 :] == pytest.approx([240, 240, 240], abs=1)
+        frame = torch.full_like(after.newest.frame, round(shown[-1]))
+        after = replace(after, recent=(replace(after.newest, frame=frame),))
+    assert shown == pytest.approx([240 * age / COMES for age in range(COMES + 1)], abs=2)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 60.0), (0.15, 240.0)])
+def test_much_that_would_change_at_once_fades_later_too(share: float, expected: float) -> None:
+    _, grey, _ = drawn(world(place(90, 240, NEAR, share), scene=Scene(90, 0)), column=2)
+    assert float(grey) == pytest.approx(expected, abs=1)
 
 
 def test_depth_changes_when_half_of_the_picture_has() -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from worldsim.model.camera import FAR
 from worldsim.model.fill import gaps, lone
@@ -30,6 +31,13 @@ VIEWS = 4
 COMES = 12
 """Ticks that a scene takes to fade in."""
 _MOST = 2 / COMES  # from this share on, half of the picture is of the scene, and the depth is
+_SUDDEN, _PATCH, _MUCH = (
+    0.2,
+    8,
+    0.2,
+)  # change of colours in squares of pixels, and share of those, that is sudden
+_SOFTLY = 0.25  # of it a tick
+_FEW = 0.1  # of the picture: to have so little come into view at once is no matter
 _STAYS = 0.7  # of what another place shows counts
 _LEAST = 6.0  # cells that a view has to add
 _NEARER = 0.85  # of the distance, and it stands before what another view shows
@@ -61,9 +69,10 @@ def redrawn(
     for i, keys in enumerate(chosen):
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
-            taken, share = (shown > 0.5) & free[i], _share(after[i])
+            taken = (shown > 0.5) & free[i]
+            fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5)
+            share = _share(after[i], base, frame, taken & fades)
             if share < 1:
-                fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5)
                 frame = torch.where(fades, torch.lerp(base, frame, share), frame)
                 far = torch.where((shows[i] < 0.5) | (share > _MOST), far, depth[i, 0])
             warped[i, 0] = torch.where(taken, frame, warped[i, 0])
@@ -82,17 +91,28 @@ def _fading(
     That is what is `seen` where the newest frame `shows` something, and where it no longer does, since the eye has
     gone through a thing, that frame as the turn alone leaves it. What comes into view from aside need not fade.
     """
-    if bool(shows.all()):
-        return shows, seen
     newest = world.newest
+    if float(shows.float().mean()) > 1 - _FEW:
+        return shows, seen
     endless = replace(newest, depth=torch.full_like(newest.depth, FAR))
     turned = brought(eyes, [endless], torch.cat([newest.pose[:3], pose[3:]])[None])
     return shows | (turned.known[0] > 0.5), torch.where(shows, seen, turned.frames[0])
 
 
-def _share(world: WorldState) -> float:
-    """How much of the scene goes into a tick's picture, so that it fades in evenly over `COMES` ticks."""
-    return 1 / max(world.scene.since + COMES - world.tick, 1)
+def _share(world: WorldState, before: Tensor, after: Tensor, fades: Tensor) -> float:
+    """How much of the scene goes into a tick's picture, so that it fades in evenly over `COMES` ticks.
+
+    Later a part of it, too, where much of the picture would change at once.
+
+    Args:
+        before, after: pictures `[3, H, W]`.
+        fades: `[1, H, W]` bool, where one gives way to the other.
+    """
+    left = world.scene.since + COMES - world.tick
+    if left > 1:
+        return 1 / left
+    off = F.avg_pool2d((after - before) * fades, _PATCH).abs().mean(0)
+    return _SOFTLY if float((off > _SUDDEN).float().mean()) > _MUCH else 1.0
 
 
 def _free(ground: Tensor) -> Tensor:
