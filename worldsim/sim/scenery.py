@@ -31,11 +31,7 @@ VIEWS = 4
 COMES = 12
 """Ticks that a scene takes to fade in."""
 _MOST = 2 / COMES  # from this share on, half of the picture is of the scene, and the depth is
-_SUDDEN, _PATCH, _MUCH = (
-    0.2,
-    8,
-    0.2,
-)  # change of colours in squares of pixels, and share of those, that is sudden
+_SUDDEN, _PATCH = 0.12, 8  # mean change of colours, of squares of so many pixels, that is too much for a tick
 _SOFTLY = 0.25  # of it a tick
 _FEW = 0.1  # of the picture: to have so little come into view at once is no matter
 _STAYS = 0.7  # of what another place shows counts
@@ -109,10 +105,10 @@ def _share(world: WorldState, before: Tensor, after: Tensor, fades: Tensor) -> f
         fades: `[1, H, W]` bool, where one gives way to the other.
     """
     left = world.scene.since + COMES - world.tick
-    if left > 1:
+    if left >= 1:
         return 1 / left
-    off = F.avg_pool2d((after - before) * fades, _PATCH).abs().mean(0)
-    return _SOFTLY if float((off > _SUDDEN).float().mean()) > _MUCH else 1.0
+    changed = F.avg_pool2d((after - before) * fades, _PATCH).abs().mean()
+    return _SOFTLY if float(changed) > _SUDDEN else 1.0
 
 
 def _free(ground: Tensor) -> Tensor:
