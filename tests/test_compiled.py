@@ -12,7 +12,7 @@ from model_fakes import tiny_model
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model import composition, grounding, retrieval
+from worldsim.model import composition, grounding, layers, retrieval
 from worldsim.model.camera import (
     camera_to_world,
     camera_to_world_torch,
@@ -30,6 +30,7 @@ from worldsim.model.warp import Warped
 from worldsim.model.world_model import WorldModel
 from worldsim.sim import scenery
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.graphs import flat_raw
 from worldsim.sim.imagination import Imagination
 from worldsim.sim.network import Eager, draw, probe
 from worldsim.sim.sight import Sight, united, united_torch
@@ -248,3 +249,15 @@ def test_compiled_and_plain_search_find_the_same_place() -> None:
         best.append(imagination._best_compiled(*given))
         assert best[-1] == imagination._best_torch(*given)
     assert None in best and len(set(best)) > 5
+
+
+def test_what_is_written_for_exported_graphs_is_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model().eval().requires_grad_(False)
+    for parameter in model.denoiser.parameters():
+        parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
+    inputs, noise = probe(model)
+    given = noise, torch.ones(1), torch.zeros(1), model.denoiser.context(inputs)
+    plain = flat_raw(model.denoiser.outputs(*given))
+    monkeypatch.setattr(layers, "exporting", lambda: True)
+    for a, b in zip(plain, flat_raw(model.denoiser.outputs(*given))):
+        assert torch.allclose(a, b, atol=1e-4) and a.std() > 0.01

@@ -110,7 +110,7 @@ def _counted(cells: Any, known: Any, wanted: Any) -> Any:
 def _difference(
     sketch: Any, view: Any, cells: Any, depth: Any, known: Any, worn: Any, enough: float
 ) -> float:
-    """Sum over known cells of differences of colour and, where nothing is worn, of depth codes; stops above `enough`."""
+    """Sum over known cells of differences of colour and, where nothing is worn, depth codes; stops above `enough`."""
     total, three, far = 0.0, np.float32(3), np.float32(FAR)
     for k in range(cells.size):
         at = cells[k]
