@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from model_fakes import tiny_model
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.model import composition, grounding, retrieval
+from worldsim.model import composition, grounding, layers, retrieval
 from worldsim.model.camera import (
     camera_to_world,
     camera_to_world_torch,
@@ -28,6 +29,9 @@ from worldsim.model.tokenizer import frames_to_float, frames_to_planes, to_cells
 from worldsim.model.warp import Warped
 from worldsim.model.world_model import WorldModel
 from worldsim.sim import scenery
+from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.graphs import flat_raw
+from worldsim.sim.imagination import Imagination
 from worldsim.sim.network import Eager, draw, probe
 from worldsim.sim.sight import Sight, united, united_torch
 
@@ -218,3 +222,42 @@ def test_compiled_and_plain_poses_agree() -> None:
     learned = source.clone().requires_grad_()
     relative_pose(learned, target)[1].sum().backward()
     assert learned.grad is not None and learned.grad.any()
+
+
+def test_compiled_and_plain_search_find_the_same_place() -> None:
+    """Of smooth pictures, some on a grid and some not, around a view of which a half is known, and some is worn."""
+    generator = torch.Generator().manual_seed(0)
+    patches = F.interpolate(torch.rand(40, 5, 3, 4, generator=generator), (24, 40), mode="bilinear")
+    frames = (patches[:, :3].permute(0, 2, 3, 1) * 60 + 90).byte()
+    poses = torch.randn(40, 5, generator=generator) * torch.tensor([9.0, 0.4, 9.0, 200.0, 9.0])
+    poses[30:, :4] = torch.nan
+    exemplars = Exemplars(
+        frames.numpy(), (4 + 6 * patches[:, 3]).half().numpy(), poses.numpy(), np.full(40, np.nan, np.float32),
+        np.arange(40) // 4,
+    )  # fmt: skip
+    imagination = Imagination(exemplars, torch.ones(24, 40, dtype=torch.bool))
+    places = imagination.placing.around(torch.zeros(5), torch.ones(40, dtype=torch.bool))
+    known = torch.zeros(1, 1, *retrieval.GRID, dtype=torch.bool)
+    known[..., :9] = True
+    wanted, worn = ~known, torch.zeros_like(known)
+    worn[..., 5:9] = wanted[..., 5:9] = True
+    best: list[int | None] = []
+    for at, limit in [(k, limit) for k in range(12) for limit in (0.02, 0.2, 0.5)]:
+        view = imagination.coarse[at : at + 1, :4]
+        dear = torch.rand(3, len(places.index), generator=generator) * 0.05
+        given = torch.zeros(5), places, view, (known, wanted, worn), dear, limit
+        best.append(imagination._best_compiled(*given))
+        assert best[-1] == imagination._best_torch(*given)
+    assert None in best and len(set(best)) > 5
+
+
+def test_what_is_written_for_exported_graphs_is_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model().eval().requires_grad_(False)
+    for parameter in model.denoiser.parameters():
+        parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3)))
+    inputs, noise = probe(model)
+    given = noise, torch.ones(1), torch.zeros(1), model.denoiser.context(inputs)
+    plain = flat_raw(model.denoiser.outputs(*given))
+    monkeypatch.setattr(layers, "exporting", lambda: True)
+    for a, b in zip(plain, flat_raw(model.denoiser.outputs(*given))):
+        assert torch.allclose(a, b, atol=1e-4) and a.std() > 0.01

@@ -11,6 +11,7 @@ import numpy as np
 _AHEAD = 0.05
 
 
+# Arrays that are handed to another function are counted, with a locked instruction each: so that pixels are not.
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def copy_elsewhere(
     pixels: Any, known: Any, gap: Any, last: Any, has_last: Any, pitches: Any, elsewhere: Any,
@@ -34,18 +35,23 @@ def copy_elsewhere(
                     continue
                 x = ((i + 0.5) / width * 2 - 1) * tan_x
                 for d in range(len(turns)):
-                    r = turns[d]
-                    z = r[2, 0] * x + r[2, 1] * y + r[2, 2]
+                    sx = turns[d, 0, 0] * x + turns[d, 0, 1] * y + turns[d, 0, 2]
+                    sy = turns[d, 1, 0] * x + turns[d, 1, 1] * y + turns[d, 1, 2]
+                    z = turns[d, 2, 0] * x + turns[d, 2, 1] * y + turns[d, 2, 2]
                     if z < _AHEAD:
                         continue
-                    u = ((r[0, 0] * x + r[0, 1] * y + r[0, 2]) / z / tan_x + 1) * width / 2 - 0.5
-                    v = ((r[1, 0] * x + r[1, 1] * y + r[1, 2]) / z / tan_y + 1) * height / 2 - 0.5
-                    if not _copy(source[b], seen[b, 0], u, v, pixels[b], j, i):
+                    # The nearest pixel, if it is known: what is copied again and again must not blur.
+                    column = math.floor((sx / z / tan_x + 1) * width / 2 - 0.5 + 0.5)
+                    row = math.floor((sy / z / tan_y + 1) * height / 2 - 0.5 + 0.5)
+                    outside = column < 0 or row < 0 or column >= width or row >= height
+                    if outside or seen[b, 0, row, column] < 0.5:
                         continue
+                    for c in range(3):
+                        pixels[b, c, j, i] = source[b, c, row, column]
                     known[b, 0, j, i] = 1
-                    code = pixels[b, 3, j, i] - math.log2(z) / 5.5
+                    code = source[b, 3, row, column] - math.log2(z) / 5.5
                     if elsewhere[d, 1] > 0:
-                        code += _nearer(up, x, y, r, z)
+                        code += _nearer(up, x, y, sx, sy, z)
                     pixels[b, 3, j, i] = min(max(code, -1.0), 1.0)
                     break
                 if known[b, 0, j, i] < 0.5 and has_last[b]:
@@ -71,23 +77,9 @@ def _turn(pitch: float, yaw: float, down: float, out: Any) -> None:
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _copy(source: Any, seen: Any, u: float, v: float, out: Any, j: int, i: int) -> bool:
-    """Take the nearest pixel, if it is known: what is copied again and again must not blur."""
-    height, width = seen.shape
-    u0, v0 = math.floor(u + 0.5), math.floor(v + 0.5)
-    if u0 < 0 or v0 < 0 or u0 >= width or v0 >= height or seen[v0, u0] < 0.5:
-        return False
-    for c in range(source.shape[0]):
-        out[c, j, i] = source[c, v0, u0]
-    return True
-
-
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _nearer(up: Any, x: float, y: float, r: Any, z: float) -> float:
+def _nearer(up: Any, x: float, y: float, sx: float, sy: float, z: float) -> float:
     """Change of the depth code from a point of level ground to the one below it."""
     length = math.sqrt(x * x + y * y + 1)
-    sx = r[0, 0] * x + r[0, 1] * y + r[0, 2]
-    sy = r[1, 0] * x + r[1, 1] * y + r[1, 2]
     here = -(up[0] * x + up[1] * y + up[2]) / length
     there = -(up[0] * sx + up[1] * sy + up[2] * z) / length
     return min(math.log2(max(there, 0.05) / max(here, 0.05)) / 5.5, 0.0)

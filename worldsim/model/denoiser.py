@@ -17,7 +17,16 @@ from torch.nn import functional as F
 
 from worldsim.actions import ACTION_SIZE
 from worldsim.model.composition import EXTRA_CANDIDATES, Sources, compose
-from worldsim.model.layers import Merged, ReferenceAttention, ResBlock, channel_norm, fourier
+from worldsim.model.layers import (
+    Merged,
+    ReferenceAttention,
+    ResBlock,
+    add,
+    channel_norm,
+    enlarge,
+    fourier,
+    join,
+)
 from worldsim.model.references import DESCRIPTION_SIZE, Compensation
 from worldsim.model.tokenizer import TokenizerConfig
 
@@ -217,7 +226,7 @@ class Denoiser(nn.Module):
         """All of `forward` that has weights."""
         steps = torch.cat([fourier(noise_level, _FOURIER), fourier(step_size, _FOURIER)], -1)
         cond = self.cond_out(context.cond + self.step_in(steps))
-        h = context.stem + self.stem(x.contiguous(memory_format=torch.channels_last))
+        h = add(context.stem, self.stem(x.contiguous(memory_format=torch.channels_last)))
         h, inner = self._trunk(h, self._films(cond), context)
         out = self.out(F.silu(channel_norm(h))).float()
         return Raw(out, self.signals(inner.mean((2, 3))).float(), Features(inner, h, cond))
@@ -240,13 +249,13 @@ class Denoiser(nn.Module):
                 h = block(h, next(films))
             skips.append(h)
             h = down(h)
-        h = h + self.position.to(h.dtype)
+        h = add(h, self.position.to(h.dtype)[None])
         h = self.inner[0](h, next(films))
         for attend, block, memory in zip(self.attend, self.inner[1:], context.memory):
             h = block(attend(h, next(films), memory, context.memory_mask), next(films))
         inner = h
         for blocks, up, merge, skip in reversed(list(zip(self.leave, self.up, self.merge, skips))):
-            h = merge(torch.cat([F.pixel_shuffle(up(h), 2), skip], 1))
+            h = merge(join(enlarge(h, up), skip))  # type: ignore[arg-type]
             for block in blocks:  # type: ignore[attr-defined]
                 h = block(h, next(films))
         return h, inner

@@ -15,7 +15,7 @@ from worldsim.config import to_json
 from worldsim.data.disk import replace_file
 from worldsim.model.world_model import WorldModel
 
-FORMAT = 4
+FORMAT = 5
 """Raise it when graphs or their order of tensors change."""
 
 

@@ -47,7 +47,39 @@ class Exported(Graphs):
         self.name = name
         context, denoise = export(model)
         start = start_onnx if name == "onnx" else start_openvino
-        super().__init__(start(context), start(denoise), eager)
+        super().__init__(*in_rows(start(context), start(denoise)), eager)
+
+
+class _ContextRows(ContextGraph):
+    """With the stem as rows of channels `[1, h, w, D]`, as what is exported adds them (`layers.add`)."""
+
+    def forward(self, *tensors: Tensor) -> list[Tensor]:
+        stem, *others = super().forward(*tensors)
+        return [stem.permute(0, 2, 3, 1), *others]
+
+
+class _DenoiseRows(DenoiseGraph):
+    """Takes the stem as `_ContextRows` gives it."""
+
+    def forward(self, x: Tensor, noise_level: Tensor, step_size: Tensor, *context: Tensor) -> list[Tensor]:
+        stem, *others = context
+        return super().forward(x, noise_level, step_size, stem.permute(0, 3, 1, 2), *others)
+
+
+def in_rows(context: Run, denoise: Run) -> tuple[Run, Run]:
+    """Graphs that are given the stem in rows, as functions of tensors in the orders of `graphs`."""
+
+    def outer(tensors: list[Tensor]) -> list[Tensor]:
+        stem, *others = context(tensors)
+        return [stem.permute(0, 3, 1, 2), *others]
+
+    return outer, lambda tensors: denoise(step_rows(tensors))
+
+
+def step_rows(tensors: list[Tensor]) -> list[Tensor]:
+    """What `_DenoiseRows` takes of what `DenoiseGraph` takes."""
+    x, noise_level, step_size, stem, *others = tensors
+    return [x, noise_level, step_size, stem.permute(0, 2, 3, 1), *others]
 
 
 def need(name: str) -> None:
@@ -135,8 +167,8 @@ def export(model: WorldModel) -> tuple[Path, Path]:
         with torch.no_grad():
             context = flat_context(model.denoiser.context(inputs))
         one = torch.ones(1)
-        _write(ContextGraph(model.denoiser), given, paths[0])
-        _write(DenoiseGraph(model.denoiser), [noise, one, torch.zeros(1), *context], paths[1])
+        _write(_ContextRows(model.denoiser), given, paths[0])
+        _write(_DenoiseRows(model.denoiser), step_rows([noise, one, torch.zeros(1), *context]), paths[1])
     return paths
 
 

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from worldsim.model.camera import NEAR, decode_depth, encode_depth, rays, relative_pose, rotate, tangents
 from worldsim.model.fill import composite
 from worldsim.model.grounding import LOOSE, SHRINK
+from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.noise import frame_noise
 from worldsim.model.retrieval import GRID, magnification
 from worldsim.model.tokenizer import frames_to_float
@@ -164,22 +165,52 @@ class Imagination:
         places = self.placing.around(pose, ((self.pitch - pose[4]).abs() < _PITCH) & self._lit_as(world))
         if len(places.index) == 0:
             return None
-        shown, code, inside = self._placed(pose, places, view, known)
-        both, wanted = inside & known, unknown | worn
+        chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(places.index),))
+        shift = (places.pose[:, :3] - pose[:3]).norm(dim=1)
+        dear = torch.stack([_CHANCE * chance, _SHIFT * shift, _ONWARD * self.onward[places.index]])
+        find = self._best_compiled if has_numbers(view) and has_numbers(self.coarse) else self._best_torch
+        best = find(pose, places, view, (known, unknown | worn, worn), dear, limit)
+        return None if best is None else places.one(best)
+
+    def _best_torch(
+        self, pose: Tensor, places: Places, view: Tensor, cells: tuple[Tensor, Tensor, Tensor], dear: Tensor,
+        limit: float,
+    ) -> int | None:  # fmt: skip
+        """Which of M places costs least, in plain torch.
+
+        Args:
+            cells: which are known, wanted and worn.
+            dear: `[3, M]` what each costs for its noise, and its shift, and spares for what lies ahead.
+        """
+        shown, code, inside = self._placed(pose, places, view, cells[0])
+        known, wanted, worn = cells
+        both = inside & known
         # Of what is worn the colour is to stay; its depth was a guess, too, and a worse one.
         off = (shown[:, :3] - view[:, :3]).abs().mean(1, keepdim=True) + (shown[:, 3:] - code).abs() * ~worn
         judged = both.sum((1, 2, 3))
         error = (off * both).sum((1, 2, 3)) / judged.clamp(min=1)
-        # Where nothing much is known, anything may be.
-        error = torch.where(judged >= min(_BOTH, int(known.sum())), error, torch.inf)
+        error = torch.where(judged >= _enough(known), error, torch.inf)
         cover = (inside & wanted).sum((1, 2, 3)) / wanted.sum()
-        chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(places.index),))
-        shift = (places.pose[:, :3] - pose[:3]).norm(dim=1)
-        score = error + 0.5 * (1 - cover) + _CHANCE * chance + _SHIFT * shift
-        score = score - _ONWARD * self.onward[places.index]
+        score = error + 0.5 * (1 - cover) + dear[0] + dear[1] - dear[2]
         unfit = (error > limit) | (cover < _COVER)
         best = int(score.masked_fill(unfit, torch.inf).argmin())
-        return None if unfit[best] else places.one(best)
+        return None if unfit[best] else best
+
+    def _best_compiled(
+        self, pose: Tensor, places: Places, view: Tensor, cells: tuple[Tensor, Tensor, Tensor], dear: Tensor,
+        limit: float,
+    ) -> int | None:  # fmt: skip
+        """`_best_torch`, but for the last digits of what each costs."""
+        relative = relative_pose(pose.expand(len(places.index), 5), places.pose)
+        extent, found = tangents(*self.usable.shape[-2:]), torch.empty(1, dtype=torch.long)
+        points = rays(*GRID, extent) * decode_depth(view[0, 3]).flatten()
+        which = places.index + places.mirrored * len(self.frames)
+        kernel("placing", "fit")(
+            *arrays(*relative, points, self.coarse.flatten(2)), which.numpy(), *arrays(view[0].flatten(1)),
+            *(c.flatten().numpy() for c in cells), *arrays(dear), *extent, _enough(cells[0]), limit, _COVER,
+            found.numpy(),
+        )  # fmt: skip
+        return None if found < 0 else int(found)
 
     def _lit_as(self, world: WorldState) -> Tensor:
         """Bool `[N]`: which exemplars have about the world's light; all where either time of day isn't known."""
@@ -228,6 +259,11 @@ class Imagination:
     @staticmethod
     def _shrunk(pixels: Tensor) -> Tensor:
         return F.adaptive_avg_pool2d(pixels, GRID)
+
+
+def _enough(known: Tensor) -> int:
+    """Cells by which a place is judged, at least: where nothing much is known, anything may be."""
+    return min(_BOTH, int(known.sum()))
 
 
 def _daylight(daytime: Tensor) -> Tensor:

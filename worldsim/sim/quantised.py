@@ -20,7 +20,7 @@ from torch import Tensor
 
 from worldsim.errors import ConfigError, NumericalError
 from worldsim.model.world_model import WorldModel
-from worldsim.sim.exported import export, need, start_onnx
+from worldsim.sim.exported import export, in_rows, need, start_onnx, step_rows
 from worldsim.sim.graphs import INPUT_NAMES, Graphs, flat_context
 from worldsim.sim.network import Network
 from worldsim.sim.recorded import Drawn, Record
@@ -58,7 +58,7 @@ class Quantised(Graphs):
             frames = record(0, MADE_FROM) + record(3, MADE_FROM)
             for graph, target, tensors in zip(graphs, small, (_context_tensors, _step_tensors)):
                 quantise(graph, target, [tensors(frame) for frame in frames])
-        super().__init__(start_onnx(small[0]), start_onnx(small[1]), eager)
+        super().__init__(*in_rows(start_onnx(small[0]), start_onnx(small[1])), eager)
         self.off = _hold_against(self, record(1, CHECKED_ON), calm)
 
 
@@ -83,6 +83,7 @@ def quantise(graph: Path, target: Path, frames: list[list[Tensor]]) -> None:
             warnings.simplefilter("ignore")
             plain, small = os.path.join(folder, "plain.onnx"), os.path.join(folder, "small.onnx")
             quant_pre_process(str(graph), plain, skip_symbolic_shape=True)
+            _fuse(plain)
             names = {
                 each.name for each in InferenceSession(plain, providers=["CPUExecutionProvider"]).get_inputs()
             }
@@ -96,6 +97,18 @@ def quantise(graph: Path, target: Path, frames: list[list[Tensor]]) -> None:
         log.setLevel(level)
 
 
+def _fuse(path: str) -> None:
+    """Replace a graph by one with its float operators fused, which they can't be where they lie between 8 bits."""
+    from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+
+    options = SessionOptions()
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = f"{path}.fused"
+    options.log_severity_level = 3
+    InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    os.replace(options.optimized_model_filepath, path)
+
+
 def _feeds(frames: list[list[Tensor]], names: set[str]) -> Iterator[dict[str, Any]]:
     for tensors in frames:
         yield {f"t{i}": t.contiguous().numpy() for i, t in enumerate(tensors) if f"t{i}" in names}
@@ -106,7 +119,7 @@ def _context_tensors(frame: Drawn) -> list[Tensor]:
 
 
 def _step_tensors(frame: Drawn) -> list[Tensor]:
-    return [frame.x, frame.noise_level, frame.step_size, *flat_context(frame.context)]
+    return step_rows([frame.x, frame.noise_level, frame.step_size, *flat_context(frame.context)])
 
 
 @torch.inference_mode()
