@@ -136,7 +136,7 @@ def _network_facts(simulator: Any) -> dict[str, Any]:
     flops = None
     if simulator.device.type == "cpu":
         eager = Eager(simulator.model.denoiser)
-        flops = count_flops(lambda: draw(eager, inputs, noise, simulator.config.calm))
+        flops = count_flops(lambda: draw(eager, inputs, noise, simulator.config.calm, simulator.dtype))
     return {"backend": simulator.network.name, "flops": flops}
 
 
