@@ -30,20 +30,22 @@ def residual_motion(
         pose: `[n + 1, 5]` of `before` and of the frames; only yaw and pitch are read.
     """
     height, width = frames.shape[1:3]
-    shown = torch.from_numpy(~overlay(width, height))
+    shown, grid = torch.from_numpy(~overlay(width, height)), rays(height, width, tangents(height, width))
     pictures = [torch.from_numpy(np.ascontiguousarray(p)) for p in (before, *frames)]
     view = camera_to_world(torch.from_numpy(np.ascontiguousarray(pose, np.float32)))
     pairs = zip(pictures, pictures[1:], view, view[1:])
-    return np.array([_changed(a, b, old.T @ new, shown) for a, b, old, new in pairs], np.float64)
+    return np.array(
+        [_changed(a, b, rotate(old.T @ new, grid), shown) for a, b, old, new in pairs], np.float64
+    )
 
 
-def _changed(before: Tensor, after: Tensor, rotation: Tensor, shown: Tensor) -> float:
-    """Median change between two pictures `[H, W, 3]`, rays of the later one turned by `[3, 3]` into the earlier."""
+def _changed(before: Tensor, after: Tensor, turned: Tensor, shown: Tensor) -> float:
+    """Median change between two pictures `[H, W, 3]`, with the later one's rays `[3, H W]` turned into the earlier."""
     height, width = shown.shape
-    extent = tangents(height, width)
-    x, y, z = rotate(rotation, rays(height, width, extent))
+    tan_x, tan_y = tangents(height, width)
+    x, y, z = turned
     ahead = z.clamp(min=_AHEAD)
-    place = torch.stack([x / ahead / extent[0], y / ahead / extent[1]], -1).unflatten(0, (height, width))
+    place = torch.stack([x / ahead / tan_x, y / ahead / tan_y], -1).unflatten(0, (height, width))
     layers = torch.cat([before.movedim(2, 0).float(), shown[None].float()])
     seen = F.grid_sample(layers[None], place[None], mode="bilinear", align_corners=False)[0]
     both = shown & (seen[3] > 0.99) & (z > _AHEAD).unflatten(0, (height, width))
