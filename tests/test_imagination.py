@@ -139,6 +139,19 @@ def test_ideas_keep_their_distance_in_time() -> None:
     assert len(ticks) > 1 and min(np.diff(ticks)) >= REST
 
 
+def test_who_is_turned_to_where_nothing_is_known_need_not_rest() -> None:
+    """The network would draw the last frame again, and what was behind would be ahead, too, for good."""
+    simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(RED, GREYER))
+    worlds = turned(simulator, [begin(simulator)], 110.0)
+    assert len(imagined(turned(simulator, worlds, 110.0)[0])) == 2
+
+    actions = torch.zeros(1, 25)
+    actions[:, CAMERA.start] = -90.0
+    up = replace(walls(RED), pose=unplaced(np.full(1, -58.0, np.float32)))  # nothing looks farther up
+    (world,) = Simulator(tiny_model(), CONFIG, exemplars=up).step([begin(simulator)], actions)
+    assert len(imagined(world)) == 1
+
+
 def test_which_of_several_places_is_the_noises_choice() -> None:
     simulator = Simulator(tiny_model(), CONFIG, exemplars=walls(GREY, (121, 120, 120)))
     chosen = [

@@ -12,7 +12,7 @@ from worldsim.model.retrieval import coverage, shrink_depth
 from worldsim.model.surroundings import OLDER
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.foresight import foreseen
-from worldsim.sim.imagination import REST, UNKNOWN, Idea, Imagination, resting
+from worldsim.sim.imagination import LOST, REST, UNKNOWN, Idea, Imagination, resting
 from worldsim.sim.scenery import redrawn
 from worldsim.sim.sight import Chosen, Sight, choose, row, see, swapped, united
 from worldsim.sim.state import Memory, Scene, WorldState
@@ -22,9 +22,15 @@ _ASIDE = 50.0  # degrees to the side of a view that is all that is known
 _BLIND = 0.75  # share of a view ahead that may be unknown: what goes on from nothing will not fit what lies between
 
 
-def due(world: WorldState) -> bool:
-    """Whether it is time to look for a need of an idea."""
-    return world.tick % _EVERY == 0 and resting(world) >= REST
+def due(world: WorldState, sight: Sight) -> bool:
+    """Whether it is time to look for a need of an idea, with what the world sees, a batch of one.
+
+    That is at once where next to nothing is known, as after a quick turn: the network would draw the last frame again,
+    and what lay there would lie here, too, for good.
+    """
+    if world.tick % _EVERY == 0 and resting(world) >= REST:
+        return True
+    return float(sight.view.known.amax(1).mean()) < 1 - LOST
 
 
 def imagine(
@@ -39,9 +45,10 @@ def imagine(
     """
     after, again = list(worlds), {}
     for i, world in enumerate(worlds):
-        if not due(world):
+        seen = row(sight, i)
+        if not due(world, seen):
             continue
-        idea = imagination.idea(world, pose[i], row(sight, i))
+        idea = imagination.idea(world, pose[i], seen)
         if idea is None:
             idea = _ahead(imagination, eyes, world, pose[i], len(chosen[i]), trust)
         if idea is not None:

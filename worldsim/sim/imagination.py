@@ -36,6 +36,8 @@ UNKNOWN = 0.2
 """Share of the view that has to be unknown for an idea."""
 UNCLEAR = 0.4
 """Share that has to be unknown or worn."""
+LOST = 0.7
+"""Share from which on anything is better than nothing, and at once."""
 REST, LONG_REST = 6, 18
 """Ticks after an idea before the next one, for what is unknown and for what is worn."""
 WORN = 2.5
@@ -107,9 +109,11 @@ class Imagination:
         if unknown.sum() < UNKNOWN * cells and (unknown | worn).sum() < UNCLEAR * cells:
             return None
         # Better another place than none: fog looks like nothing that fits.
-        long = min(max(idle - LONG_REST, 0) / _PATIENCE, 1.0)
+        lost = bool(unknown.sum() >= LOST * cells)
+        long = 1.0 if lost else min(max(idle - LONG_REST, 0) / _PATIENCE, 1.0)
         limit = _FIT + _RELIEF * long * float((unknown | worn).sum() / cells)
-        found = self._fitting(world, pose, view, known, unknown, worn, limit)
+        places = self.placing.around(pose, self._alike(pose, anyhow=lost) & self._lit_as(world))
+        found = self._fitting(world, pose, places, view, (known, unknown | worn, worn), limit)
         if found is None:
             return None
         others = (self._keyframe(other, world.tick) for other in self._beside(found))
@@ -155,21 +159,19 @@ class Imagination:
         self,
         world: WorldState,
         pose: Tensor,
+        places: Places,
         view: Tensor,
-        known: Tensor,
-        unknown: Tensor,
-        worn: Tensor,
+        cells: tuple[Tensor, Tensor, Tensor],
         limit: float,
     ) -> Places | None:
-        """The one exemplar that shows what is wanted and goes on from what is known, and where it is put."""
-        places = self.placing.around(pose, ((self.pitch - pose[4]).abs() < _PITCH) & self._lit_as(world))
+        """The one of M places that shows what is wanted and goes on from what is known, see `_best_torch`."""
         if len(places.index) == 0:
             return None
         chance = frame_noise(world.seed ^ _STREAM, world.episode, world.tick, (len(places.index),))
         shift = (places.pose[:, :3] - pose[:3]).norm(dim=1)
         dear = torch.stack([_CHANCE * chance, _SHIFT * shift, _ONWARD * self.onward[places.index]])
         find = self._best_compiled if has_numbers(view) and has_numbers(self.coarse) else self._best_torch
-        best = find(pose, places, view, (known, unknown | worn, worn), dear, limit)
+        best = find(pose, places, view, cells, dear, limit)
         return None if best is None else places.one(best)
 
     def _best_torch(
@@ -211,6 +213,11 @@ class Imagination:
             found.numpy(),
         )  # fmt: skip
         return None if found < 0 else int(found)
+
+    def _alike(self, pose: Tensor, *, anyhow: bool) -> Tensor:
+        """Bool `[N]`: which exemplars look about as far up or down; the nearest of them, if it must be `anyhow`."""
+        off = (self.pitch - pose[4]).abs()
+        return off < (max(_PITCH, float(off.min()) + 1.0) if anyhow else _PITCH)
 
     def _lit_as(self, world: WorldState) -> Tensor:
         """Bool `[N]`: which exemplars have about the world's light; all where either time of day isn't known."""
