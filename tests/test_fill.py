@@ -113,6 +113,15 @@ def test_level_ground_goes_on_level() -> None:
     assert off.max() < 0.02, "the eye is 1.6 blocks above all of it"
 
 
+def test_sky_goes_on_round_the_zenith() -> None:
+    pixels, known = view()
+    pixels[:, :3] = 0.8
+    known[..., 60:] = 0
+    begun, now = go_on(pixels * known, known, torch.full((2,), -90.0), *NO_LAST)
+    assert now.mean() > 0.85
+    assert (begun[:, :3] * now - 0.8 * now).abs().max() < 1e-4
+
+
 def test_small_holes_are_not_gaps() -> None:
     pixels, known = view()
     known[..., 20:70, 60:64] = 0

@@ -66,6 +66,17 @@ def test_at_a_low_temperature_one_reference_is_copied_and_not_a_mean(config: Wor
 
 
 @torch.no_grad()
+def test_what_was_ahead_is_not_taken_to_be_behind() -> None:
+    e, model = example(), tiny_model()
+    for turned, copied in ((30.0, True), (180.0, False)):
+        pose = e.references.pose[:, 0] + torch.tensor([0.0, 0.0, 0.0, turned, 0.0])
+        nothing = look(replace(e.references, depth=0 * e.references.depth), pose, model.usable)
+        nothing = replace(nothing, known=0 * nothing.known, warped=0 * nothing.warped)
+        inputs = model.inputs(e.references, pose, e.step, e.actions, view=nothing)
+        assert torch.equal(inputs.warped[:, 0], inputs.newest) == copied
+
+
+@torch.no_grad()
 def test_what_is_a_guess_changes_only_for_a_strong_reason() -> None:
     e, model = example(), tiny_model()
     inputs = model.inputs(e.references, e.pose, e.step, e.actions)

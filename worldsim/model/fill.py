@@ -21,8 +21,14 @@ from worldsim.model.camera import rays, rotate, tangents
 from worldsim.model.fused import fusible
 from worldsim.model.kernels import arrays, has_numbers, kernel
 
-ELSEWHERE = ((-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0))
-"""Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried."""
+ELSEWHERE = (
+    (-60.0, 0.0), (60.0, 0.0), (0.0, 10.0), (0.0, 25.0),
+    (-120.0, 0.0), (120.0, 0.0), (180.0, 0.0),
+)  # fmt: skip
+"""Degrees (to the right, upward) from a gap to where it is continued from, in the order they are tried.
+
+The last three lie in the picture of who looks at the zenith or at his feet.
+"""
 _AHEAD = 0.05
 WINDOW = 15
 """Side of the window of which half has to be known in what is no gap, see `gaps`."""
@@ -145,7 +151,7 @@ def go_on(
         known: `[B, 1, H, W]` in {0, 1}.
         pitch: `[B]` degrees of the view.
         last: `[B, 4, H, W]` the newest frame as it stood.
-        has_last: `[B]` bool, False where there is none.
+        has_last: `[B]` bool, False where there is none, or none that would tell.
 
     Returns:
         The pixels with gaps begun, and 1 where they are known or begun. Things keep their distance

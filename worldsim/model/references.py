@@ -57,6 +57,11 @@ class View:
     valid: Tensor
     """`[B, R]` bool."""
 
+    @property
+    def turned(self) -> Tensor:
+        """`[B]` cosine of the angle between the newest frame's look and this view's."""
+        return self.description[:, 0, 8]
+
 
 DESCRIPTION_SIZE = 17
 

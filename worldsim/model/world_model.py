@@ -30,6 +30,8 @@ from worldsim.model.references import References, View, look
 from worldsim.model.tokenizer import SpaceToDepth, build_tokenizer, to_cells, to_pixels
 from worldsim.signals import TABLE
 
+_STILL = 0.7
+"""Cosine of the turn within a tick up to which what stood in the last frame may stand where nothing else is known."""
 _GONE = 32.0
 """Blocks that something is taken to be away of which a reference no longer tells (depth 0)."""
 
@@ -239,7 +241,8 @@ def _continued(
     """
     layers = torch.cat([view.warped, encode_depth(view.depth) * view.known], 2)
     seen, known = composite(layers, view.known)
-    begun, now = go_on(seen, known, pitch, torch.cat([view.newest, newest_depth], 1), references.valid[:, 0])
+    last = torch.cat([view.newest, newest_depth], 1)
+    begun, now = go_on(seen, known, pitch, last, references.valid[:, 0] & (view.turned > _STILL))
     first = torch.where(view.known[:, 0] > 0, layers[:, 0], pull_push(begun, now))
     if has_numbers(layers):
         layers[:, 0] = first
