@@ -211,13 +211,27 @@ def test_pieces_of_what_was_given_are_given_up_among_guesses() -> None:
     assert torch.equal(after.view.warped[0, 0, :, :, right], warped[0, 0, :, :, right])
 
 
-def test_a_place_is_put_behind_what_was_seen_last() -> None:
-    def key(tick: int) -> KeyFrame:
-        nothing = torch.zeros(H // 2, W // 2, dtype=torch.uint8)
-        return KeyFrame(
-            torch.zeros(H, W, 3, dtype=torch.uint8), torch.ones(H, W).half(), torch.zeros(5), tick, nothing
-        )
+def key(tick: int, given: int = 0) -> KeyFrame:
+    ground = torch.full((H // 2, W // 2), given, dtype=torch.uint8)
+    return KeyFrame(
+        torch.zeros(H, W, 3, dtype=torch.uint8), torch.ones(H, W).half(), torch.zeros(5), tick, ground
+    )
 
+
+def test_what_was_given_is_remembered_for_longer_than_guesses() -> None:
+    memory = Memory()
+    for tick in range(8):
+        memory = memory.add(key(tick, given=255 if tick in (1, 2) else 0), 4)
+    assert [k.tick for k in memory.frames] == [1, 2, 6, 7]
+    assert memory.coarse is not None and memory.poses is not None
+    assert len(memory.coarse) == len(memory.poses) == 4
+    for tick in range(8, 12):
+        memory = memory.add(key(tick, given=255), 4)
+    assert [k.tick for k in memory.frames] == [8, 9, 10, 11], "of what was given the oldest goes"
+    assert [k.tick for k in memory.add_behind([key(20), key(21)], 1, 4).frames] == [10, 20, 21, 11]
+
+
+def test_a_place_is_put_behind_what_was_seen_last() -> None:
     memory = Memory()
     for tick in range(4):
         memory = memory.add(key(tick), 6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -35,6 +36,11 @@ class KeyFrame:
     imagined: bool = False
     """A place that was thought of (`imagination`), and was never shown as it is."""
 
+    @cached_property
+    def given(self) -> bool:
+        """Whether most of it was given or follows from what was."""
+        return float(self.ground.float().mean()) > 127
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -47,7 +53,11 @@ class Memory:
     """`[N, 5]`."""
 
     def add(self, frame: KeyFrame, limit: int) -> Memory:
-        """A memory with one more frame; the oldest is forgotten beyond `limit`."""
+        """A memory with one more frame, and `limit` at most.
+
+        The oldest guess is forgotten first: what was given has to be there when the player comes home, even after
+        many places that were thought of. It fills half of the memory at most.
+        """
         return self.add_behind((frame,), 0, limit)
 
     def add_behind(self, frames: Sequence[KeyFrame], newer: int, limit: int) -> Memory:
@@ -58,8 +68,11 @@ class Memory:
         if self.coarse is not None and self.poses is not None:
             coarse = torch.cat([self.coarse[:at], coarse, self.coarse[at:]])
             poses = torch.cat([self.poses[:at], poses, self.poses[at:]])
-        kept = (*self.frames[:at], *frames, *self.frames[at:])
-        return Memory(kept[-limit:], coarse[-limit:], poses[-limit:])
+        all_of_them = (*self.frames[:at], *frames, *self.frames[at:])
+        if len(all_of_them) <= limit:
+            return Memory(all_of_them, coarse, poses)
+        kept = _kept(all_of_them, limit)
+        return Memory(tuple(all_of_them[i] for i in kept), coarse[kept], poses[kept])
 
     def padded(self, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Coarse depth `[count, 12, 20]`, poses `[count, 5]` and validity `[count]`, filled up with empty places."""
@@ -69,6 +82,14 @@ class Memory:
             n = len(self.frames)
             coarse[:n], poses[:n], valid[:n] = self.coarse, self.poses, True
         return coarse, poses, valid
+
+
+def _kept(frames: Sequence[KeyFrame], limit: int) -> list[int]:
+    """Which of more than `limit` frames, oldest first, stay."""
+    given = [i for i, key in enumerate(frames) if key.given]
+    last = set(given[len(given) - limit // 2 :] if len(given) > limit // 2 else given)
+    by_worth = sorted(range(len(frames)), key=lambda i: i in last)
+    return sorted(by_worth[len(frames) - limit :])
 
 
 @dataclass(frozen=True)
