@@ -34,6 +34,7 @@ ENGINES: dict[str, str] = {GAME: "worldsim.envs.voxel_engine:VoxelEngine"}
 POLICIES: dict[str, str] = {
     "explorer": "worldsim.agents.explorer:Explorer",
     "tinker": "worldsim.agents.tinker:Tinker",
+    "dancer": "worldsim.agents.dancer:Dancer",
     "random": "worldsim.agents.uniform:Uniform",
 }
 """Scripted players: `Policy(seed).act(state) -> float32 [25]`."""
