@@ -98,7 +98,8 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=24, help="game worlds")
     parser.add_argument("--ticks", type=int, default=160, help="ticks in each, above 42")
     parser.add_argument(
-        "--policy", default="explorer",
+        "--policy",
+        default="explorer",
         help="scripted player: explorer, tinker, who digs and builds, or dancer, who steps to all sides",
     )
     parser.add_argument("--out", type=Path, help="JSON file to write")

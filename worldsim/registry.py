@@ -68,6 +68,7 @@ PROGRAMS: dict[str, str] = {
     "tokenizer": "worldsim.train.tokenizer:main",
     "probes": "worldsim.train.probes:main",
     "idm": "worldsim.train.idm:main",
+    "motion": "worldsim.train.motion:main",
     "hands": "worldsim.train.hands:main",
     "overlay": "worldsim.train.overlay:main",
     "monodepth": "worldsim.train.monodepth:main",

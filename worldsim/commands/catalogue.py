@@ -108,6 +108,12 @@ COMMANDS: dict[str, Command] = {
         PROGRAMS["idm"].replace(":main", ":TrainOptions"),
         ("worldsim train idm --data runs/game --minutes 10 --out runs/idm",),
     ),
+    "train motion": Command(
+        "teach a world how far each key leads",
+        PROGRAMS["motion"],
+        PROGRAMS["motion"].replace(":main", ":TrainOptions"),
+        ("worldsim train motion --world runs/b/world --minutes 30 --out runs/motion",),
+    ),
     "train hands": Command(
         "teach a world to break and place blocks",
         PROGRAMS["hands"],

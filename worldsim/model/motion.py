@@ -35,7 +35,7 @@ class MotionHead(nn.Module):
 
     def __init__(self, config: MotionConfig, actions: int) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.actions = config, actions
         past = 3 * config.history * (1 + len(_FINE))
         self.net = nn.Sequential(
             nn.Linear(actions * ACTION_SIZE + 2 + past + SENSED, config.width), nn.SiLU(),

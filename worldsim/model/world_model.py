@@ -102,7 +102,7 @@ class WorldModel(nn.Module):
             past: `[B, history, 3]` the steps before, newest first.
             space: `[B, 980]` what is free around the player, see `surroundings.sense`.
         """
-        return self.motion(scale_actions(actions), _angle(pitch), past, space)  # type: ignore[no-any-return]
+        return self.motion(scale_actions(actions), direction(pitch), past, space)  # type: ignore[no-any-return]
 
     def context(
         self,
@@ -137,7 +137,7 @@ class WorldModel(nn.Module):
             temperature: `[B, 1, H, W]` in (0, 1], see `denoiser.Inputs`; 1 if missing.
         """
         view = view or look(references, pose, self.usable, self.config.denoiser.compensation)
-        motion = torch.cat([_angle(pose[:, 4]), step * 4], 1)
+        motion = torch.cat([direction(pose[:, 4]), step * 4], 1)
         if caption is None:
             caption = pose.new_zeros(len(pose), self.config.denoiser.caption_size)
         if temperature is None:
@@ -262,6 +262,7 @@ def scale_actions(actions: Tensor) -> Tensor:
     return torch.cat([actions[..., : CAMERA.start], scaled, actions[..., CAMERA.stop :]], -1)
 
 
-def _angle(degrees: Tensor) -> Tensor:
+def direction(degrees: Tensor) -> Tensor:
+    """Sine and cosine `[B, 2]` of angles `[B]`."""
     radians = torch.deg2rad(degrees)
     return torch.stack([radians.sin(), radians.cos()], -1)
