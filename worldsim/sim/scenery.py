@@ -69,6 +69,10 @@ def redrawn(
             fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5)
             share = _share(after[i], base, frame, taken & fades)
             if share < 1:
+                # The network copies one slot: it would take the place as soon as that is more like what it is given.
+                slots = sight.imagined[i].clone()
+                slots[0] = False
+                known[i, slots] = torch.where(taken & fades, 0.0, known[i, slots])
                 frame = torch.where(fades, torch.lerp(base, frame, share), frame)
                 far = torch.where((shows[i] < 0.5) | (share > _MOST), far, depth[i, 0])
             warped[i, 0] = torch.where(taken, frame, warped[i, 0])
