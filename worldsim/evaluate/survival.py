@@ -100,10 +100,10 @@ def _moves(
     frozen[turns] = _lasting(moved[turns] < 0.05 * game_moved[turns])
     pictures = [before, before, *r.frames]
     two_back = np.array([np.abs(b.astype(np.int16) - a).mean() for a, b in zip(pictures, pictures[2:])])
-    busy = _mean(moved) > 5 * np.maximum(_mean(game_moved), 1.0)
     seen = r.twin.pose[context - 1 :]
     pose = seen if r.pose is None else np.concatenate([seen[:1], r.pose])
     jump, game_jump = (residual_motion(f, before, p) for f, p in ((r.frames, pose), (r.truth, seen)))
+    busy = _mean(jump) > 5 * np.maximum(_mean(game_jump), 1.0)
     around = np.array([game_jump[max(0, t - 3) : t + 4].max() for t in range(len(game_jump))])
     return {
         "frozen": frozen,
