@@ -24,7 +24,11 @@ from .moments import BlurConfig, Moment, blurred, mirrored
 from .motion_lessons import happens, play
 from .parts import Course, PartOptions, fit, give
 
-_RATE, _BATCH, _PART, _POOL = 5e-4, 512, 256, 300_000
+_RATE, _BATCH, _PART, _POOL = 7e-4, 512, 64, 300_000
+_ENOUGH, _REUSE = (
+    512,
+    16,
+)  # moments to begin with; steps for each part that comes in: playing takes longer than learning
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def teach(
 
     def take(batch: Moment) -> bool:
         pool.add(batch, happens(batch))
-        return True
+        return pool.count >= _ENOUGH
 
     def loss() -> Tensor:
         drawn, _ = pool.draw(_BATCH, generator)
@@ -69,7 +73,7 @@ def teach(
         return motion_loss(told(head, drawn), drawn.step)
 
     return fit(
-        head, batches, take, loss, name="motion", rate=_RATE, weight_decay=0.01, minutes=minutes, steps=steps, reuse=2
+        head, batches, take, loss, name="motion", rate=_RATE, weight_decay=0.01, minutes=minutes, steps=steps, reuse=_REUSE
     )  # fmt: skip
 
 
