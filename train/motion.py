@@ -73,7 +73,8 @@ def teach(
         return motion_loss(told(head, drawn), drawn.step)
 
     return fit(
-        head, batches, take, loss, name="motion", rate=_RATE, weight_decay=0.01, minutes=minutes, steps=steps, reuse=_REUSE
+        head, batches, take, loss, name="motion", rate=_RATE, weight_decay=0.01, minutes=minutes, steps=steps,
+        reuse=_REUSE,
     )  # fmt: skip
 
 
