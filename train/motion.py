@@ -25,10 +25,8 @@ from .motion_lessons import happens, play
 from .parts import Course, PartOptions, fit, give
 
 _RATE, _BATCH, _PART, _POOL = 7e-4, 512, 64, 300_000
-_ENOUGH, _REUSE = (
-    512,
-    16,
-)  # moments to begin with; steps for each part that comes in: playing takes longer than learning
+# Moments to begin with, and steps for each part that comes in: playing takes longer than learning.
+_ENOUGH, _REUSE = 512, 16
 
 
 @dataclass(frozen=True)
