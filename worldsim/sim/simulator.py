@@ -28,6 +28,7 @@ from worldsim.model.references import look
 from worldsim.model.sampler import SAMPLERS
 from worldsim.model.specks import without_specks
 from worldsim.model.surroundings import EYE, OLDER, Remembered, sense
+from worldsim.model.threads import one_thread
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
@@ -177,12 +178,13 @@ class Simulator:
             The B worlds a tick later. One whose numbers went wrong keeps its last frame and says so
             in `failed`; the others are not touched by that.
         """
-        shifted, step, offset, pose = self._tread(worlds, actions)
-        worlds, sight = self._look(worlds, pose)
-        worlds, sight = self._work(worlds, shifted[:, 0], pose, sight)
-        worlds, sight = self._dress(worlds, shifted[:, 0], sight)
-        prediction = self._draw(worlds, sight, pose, step, shifted)
-        return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
+        with one_thread(len(worlds) == 1):
+            shifted, step, offset, pose = self._tread(worlds, actions)
+            worlds, sight = self._look(worlds, pose)
+            worlds, sight = self._work(worlds, shifted[:, 0], pose, sight)
+            worlds, sight = self._dress(worlds, shifted[:, 0], sight)
+            prediction = self._draw(worlds, sight, pose, step, shifted)
+            return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
 
     @torch.inference_mode()
     def walk(self, worlds: Sequence[WorldState], actions: Tensor) -> list[WorldState]:
