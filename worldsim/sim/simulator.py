@@ -315,12 +315,12 @@ class Simulator:
         longest = max(len(row) for row in rows)
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
         padded = [row + row[:1] * (longest - len(row)) for row in rows]
-        eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
+        eye, yaw, shape = pose[:, :3].to(self.device), yaw.to(self.device), (len(rows), longest)
         # It is geometry, and torch.stack takes no float16 under bfloat16.
         with autocast(self.device, torch.float32):
             frames = Remembered(
-                depth=torch.stack([torch.stack([key.depth for key in row]) for row in padded]),
-                pose=torch.stack([torch.stack([key.pose for key in row]) for row in padded]).to(self.device),
+                depth=torch.stack([key.depth for row in padded for key in row]).unflatten(0, shape),
+                pose=torch.stack([key.pose for row in padded for key in row]).unflatten(0, shape).to(self.device),
                 valid=valid.to(self.device),
             )
             return sense(frames, eye, yaw, self.model.usable)
