@@ -1,21 +1,28 @@
-"""Which of torch's operations are worth several threads: the network's. All others get one.
+"""How a tick uses several cores: the network's operations by all of torch's threads, all others by one.
 
 A tick is a thousand operations on a frame or two. Those of more than 32,768 numbers torch shares out among its
 threads, and to wake them up takes longer, by five to ten times, than to do the whole of it.
 
     with one_thread():
+        noise = aside(draw_noise)  # on a second core, if there is one to spare
         ...  # small operations
         with all_threads():
             ...  # a large one: as many as there were before
+        use(noise())
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 
 class _Spared(threading.local):
@@ -57,3 +64,50 @@ def all_threads() -> Iterator[None]:
     finally:
         _spared.count = count
         torch.set_num_threads(1)
+
+
+def aside(work: Callable[[], T]) -> Callable[[], T]:
+    """Begin `work` on a second core, where `one_thread` spares one, and go on; its result is had by a call.
+
+    Without one it is done at that call. It must not change what others read, nor begin work aside itself.
+    """
+    if not _spared.count:
+        return work
+    inference = torch.is_inference_mode_enabled()
+
+    def run() -> T:
+        with torch.inference_mode(inference):
+            return work()
+
+    return _helper().submit(run).result
+
+
+_pool: ThreadPoolExecutor | None = None
+_opening = threading.Lock()
+
+
+def _helper() -> ThreadPoolExecutor:
+    """The one thread that works aside, with one of torch's threads."""
+    global _pool
+    with _opening:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(1, "worldsim-aside")
+            before = torch.get_num_threads()
+            _pool.submit(_be_alone).result()
+            torch.set_num_threads(before)  # of threads that begin later, too
+    return _pool
+
+
+def _be_alone() -> None:
+    torch.get_num_threads()  # only then it is this thread's own number that is set
+    torch.set_num_threads(1)
+
+
+def _forget() -> None:
+    """A process that is forked off has no such thread."""
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

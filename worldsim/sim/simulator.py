@@ -9,7 +9,7 @@ frames = [w.newest.frame for w in worlds]           # uint8 [H, W, 3]
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,7 +28,7 @@ from worldsim.model.references import look
 from worldsim.model.sampler import SAMPLERS
 from worldsim.model.specks import without_specks
 from worldsim.model.surroundings import EYE, OLDER, Remembered, sense
-from worldsim.model.threads import one_thread
+from worldsim.model.threads import aside, one_thread
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
@@ -178,12 +178,13 @@ class Simulator:
             The B worlds a tick later. One whose numbers went wrong keeps its last frame and says so
             in `failed`; the others are not touched by that.
         """
-        with one_thread(len(worlds) == 1):
+        with one_thread(len(worlds) == 1 and self.device.type == "cpu"):
+            noise = aside(partial(self._noise, worlds, 0))
             shifted, step, offset, pose = self._tread(worlds, actions)
             worlds, sight = self._look(worlds, pose)
             worlds, sight = self._work(worlds, shifted[:, 0], pose, sight)
             worlds, sight = self._dress(worlds, shifted[:, 0], sight)
-            prediction = self._draw(worlds, sight, pose, step, shifted)
+            prediction = self._draw(worlds, sight, pose, step, shifted, noise)
             return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
 
     @torch.inference_mode()
@@ -273,6 +274,7 @@ class Simulator:
         pose: Tensor,
         step: Tensor,
         actions: Tensor,
+        noise: Callable[[], Tensor],
     ) -> Prediction:
         device = self.device
         last: list[Prediction] = []
@@ -292,9 +294,8 @@ class Simulator:
                 return prediction.latents
 
             sampler = SAMPLERS[self.config.sampler]
-            noise = self._noise(worlds, 0)
             x = sampler(
-                denoise, noise, schedule(self.config.steps), fresh_noise=lambda k: self._noise(worlds, k)
+                denoise, noise(), schedule(self.config.steps), fresh_noise=lambda k: self._noise(worlds, k)
             )
         return replace(last[0], latents=x)
 
@@ -334,6 +335,7 @@ class Simulator:
         actions: Tensor,
         ground: Tensor,
     ) -> list[WorldState]:
+        read = aside(partial(self._read, prediction))
         kept = (shrink(ground)[:, 0] * 255).round().to(torch.uint8)
         invented = (1 - ground.mean((1, 2, 3))).tolist()
         doubt = _doubt(self.model.spread(prediction), ground, [w.strange for w in worlds])
@@ -341,7 +343,7 @@ class Simulator:
         frames = float_to_frames(self.model.frame(latents))
         guessed = (ground < LOOSE) & self.model.usable
         depth = without_specks(self.model.depth(prediction), guessed)[:, 0].half()
-        signals = self._read(prediction)
+        signals = read()
         finite = (
             (_finite(latents) & _finite(depth)).cpu()
             & offset.isfinite().all(1) & signals.isfinite().all(1)
