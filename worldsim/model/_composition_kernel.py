@@ -10,7 +10,7 @@ import numpy as np
 from worldsim.model.composition import ALIKE, FIRM
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def mix(
     weights: Any, residual: Any, depth: Any, threshold: Any, warped: Any, newest: Any, x: Any, warped_depth: Any,
     newest_depth: Any, single: bool, latents: Any, codes: Any,
@@ -94,7 +94,7 @@ def _beyond(values: Any, threshold: Any, out: Any) -> None:
         out[i] = max(values[i] - threshold[i], np.float32(0)) + min(values[i] + threshold[i], np.float32(0))
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def prefer(
     logits: Any, known: Any, fixed: Any, temperature: Any, begun: Any, odds: Any, calm: float, scaled: Any,
     threshold: Any,

@@ -8,7 +8,7 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def lay(layers: Any, known: Any, out: Any, seen: Any) -> None:
     """Fill `out` `[B, C, P]` and `seen` `[B, P]` from `layers` `[B, R, C, P]`, of which `known` `[B, R, P]` is."""
     new = np.empty(known.shape[2], np.float32)
@@ -28,7 +28,7 @@ def _add(values: Any, weights: Any, out: Any) -> None:
         out[i] += values[i] * weights[i]
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def look_up(pixels: Any, values: Any, planes: Any) -> None:
     """Fill `planes` `[N, 3, P]` with the `values` `[256]` of the bytes of `pixels` `[N, P, 3]`."""
     for n in range(len(pixels)):
@@ -37,7 +37,7 @@ def look_up(pixels: Any, values: Any, planes: Any) -> None:
                 planes[n, c, i] = values[pixels[n, i, c]]
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def to_bytes(planes: Any, pixels: Any) -> None:
     """Fill bytes `pixels` `[N, P, 3]` from `planes` `[N, 3, P]` in [-1, 1], clamped, halves to the even."""
     row = np.empty(pixels.shape[1], np.uint8)

@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def land(
     depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, cells: Any, zs: Any,
     inside: Any,
@@ -33,7 +33,7 @@ def land(
                     inside[n, at], cells[n, at] = True, row * columns + column
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def show(
     depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, seen: Any, finest: Any
 ) -> None:  # fmt: skip

@@ -8,7 +8,7 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def look_up(
     depth: Any, halves: Any, points: Any, to_camera: Any, eyes: Any, valid: Any, usable: Any, tan_x: float, tan_y: float,
     ahead: float, behind: float, distance: Any, known: Any,

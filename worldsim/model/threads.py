@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 
 class _Spared(threading.local):
-    """What torch was set to before it was set to one thread; 0: it was not."""
-
     count = 0
+    """What torch was set to before it was set to one thread; 0: it was not."""
+    aside = False
 
 
 _spared = _Spared()
@@ -66,12 +66,22 @@ def all_threads() -> Iterator[None]:
         torch.set_num_threads(1)
 
 
+def spare() -> bool:
+    """Whether `one_thread` spares a core, so that what is begun `aside` takes no time of the calling thread's."""
+    return _spared.count > 0
+
+
+def is_aside() -> bool:
+    """Whether the calling thread is the one that works aside: it must not share its work out."""
+    return _spared.aside
+
+
 def aside(work: Callable[[], T]) -> Callable[[], T]:
     """Begin `work` on a second core, where `one_thread` spares one, and go on; its result is had by a call.
 
     Without one it is done at that call. It must not change what others read, nor begin work aside itself.
     """
-    if not _spared.count:
+    if not spare():
         return work
     inference = torch.is_inference_mode_enabled()
 
@@ -99,6 +109,7 @@ def _helper() -> ThreadPoolExecutor:
 
 
 def _be_alone() -> None:
+    _spared.aside = True
     torch.get_num_threads()  # only then it is this thread's own number that is set
     torch.set_num_threads(1)
 

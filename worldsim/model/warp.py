@@ -18,6 +18,7 @@ from worldsim.model.camera import FAR, TIGHT, rays, rotate, tangents
 from worldsim.model.faces import BEHIND, close_within_torch, fill_faces_torch
 from worldsim.model.fused import fusible
 from worldsim.model.kernels import arrays, kernel
+from worldsim.model.threads import is_aside
 
 _NOTHING = torch.iinfo(torch.int32).max
 
@@ -68,7 +69,7 @@ def _warp_compiled(
     tan_x, tan_y = tangents(height, width)
     given = arrays(frames, depth, rotation, translation)
     places = (t.numpy() for t in (out, out_depth, known))
-    kernel("warp", "reproject")(*given, usable.contiguous().numpy(), tan_x, tan_y, solid, *places)
+    kernel("warp", "reproject_aside" if is_aside() else "reproject")(*given, usable.contiguous().numpy(), tan_x, tan_y, solid, *places)
     return Warped(out, out_depth, known)
 
 

@@ -9,8 +9,8 @@ through, is given up where most of what is around is a guess.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -39,26 +39,55 @@ _LEAST = 6.0  # cells that a view has to add
 _NEARER = 0.85  # of the distance, and it stands before what another view shows
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What the scene of a world will show from where its player gets to; it asks for nothing that is seen by then."""
+
+    before: WorldState
+    after: WorldState
+    """The world with its scene."""
+    keys: list[KeyFrame]
+    """The views of that, those first that show it best."""
+    seen: Warped | None
+    """They, brought into the view; None if there are none."""
+    turned: Warped | None
+    """The newest frame as the turn alone leaves it, likewise."""
+
+
+def outlook(eyes: Eyes, world: WorldState, pose: Tensor) -> Outlook:
+    """The outlook of one world from `pose` `[5]`: half of what `redrawn` does, for a core that is spare until then."""
+    height, width = eyes.model.usable.shape
+    after, keys = _views(world, pose, width / height)
+    if not keys:
+        return Outlook(world, after, keys, None, None)
+    return Outlook(world, after, keys, _seen(eyes, [keys], pose[None]), _turned(eyes, world, pose))
+
+
 def redrawn(
-    eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight, shows: Tensor
-) -> tuple[list[WorldState], Sight]:
+    eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight, shows: Tensor,
+    ahead: Callable[[], Outlook] | None = None,
+) -> tuple[list[WorldState], Sight]:  # fmt: skip
     """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of.
 
     And the worlds with the scene that it is drawn from.
 
     Args:
         shows: `[B, 1, H, W]` 1 where the newest frame itself shows something.
+        ahead: gives the outlook of the only world, as it was before something was thought of.
     """
     height, width = sight.ground.shape[-2:]
     free = _free(sight.ground) & eyes.model.usable
     some, after = free.flatten(1).any(1).tolist(), list(worlds)
+    known_ahead = _still(ahead() if ahead is not None and some[0] else None, worlds)
     chosen: list[list[KeyFrame]] = [[] for _ in worlds]
     for i, world in enumerate(worlds):
-        if some[i]:
+        if known_ahead is not None:
+            after[i], chosen[i] = known_ahead.after, known_ahead.keys
+        elif some[i]:
             after[i], chosen[i] = _views(world, pose[i], width / height)
     if not any(chosen):
         return after, sight
-    seen = _seen(eyes, chosen, pose)
+    seen = (known_ahead and known_ahead.seen) or _seen(eyes, chosen, pose)
     view = sight.view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
     ground, begin = sight.ground.clone(), 0
@@ -66,7 +95,8 @@ def redrawn(
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
             taken = (shown > 0.5) & free[i]
-            fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5)
+            turned = known_ahead and known_ahead.turned
+            fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5, turned)
             share = _share(after[i], base, frame, taken & fades)
             if share < 1:
                 frame = torch.where(fades, torch.lerp(base, frame, share), frame)
@@ -79,20 +109,29 @@ def redrawn(
     return after, replace(sight, view=replace(view, warped=warped, depth=depth, known=known), ground=ground)
 
 
+def _still(ahead: Outlook | None, worlds: Sequence[WorldState]) -> Outlook | None:
+    """An outlook if it is that of the only world, in which nothing was thought of since."""
+    return ahead if ahead is not None and len(worlds) == 1 and worlds[0] is ahead.before else None
+
+
 def _fading(
-    eyes: Eyes, world: WorldState, pose: Tensor, seen: Tensor, shows: Tensor
+    eyes: Eyes, world: WorldState, pose: Tensor, seen: Tensor, shows: Tensor, turned: Warped | None
 ) -> tuple[Tensor, Tensor]:
     """Bool `[1, H, W]`, where a scene fades in, and the picture `[3, H, W]` that it fades from.
 
     That is what is `seen` where the newest frame `shows` something, and where it no longer does, since the eye has
     gone through a thing, that frame as the turn alone leaves it. What comes into view from aside need not fade.
     """
-    newest = world.newest
     if float(shows.float().mean()) > 1 - _FEW:
         return shows, seen
-    endless = replace(newest, depth=torch.full_like(newest.depth, FAR))
-    turned = brought(eyes, [endless], torch.cat([newest.pose[:3], pose[3:]])[None])
+    turned = turned or _turned(eyes, world, pose)
     return shows | (turned.known[0] > 0.5), torch.where(shows, seen, turned.frames[0])
+
+
+def _turned(eyes: Eyes, world: WorldState, pose: Tensor) -> Warped:
+    """The newest frame as the turn alone to `pose` `[5]` leaves it."""
+    endless = replace(world.newest, depth=torch.full_like(world.newest.depth, FAR))
+    return brought(eyes, [endless], torch.cat([endless.pose[:3], pose[3:]])[None])
 
 
 def _share(world: WorldState, before: Tensor, after: Tensor, fades: Tensor) -> float:

@@ -28,7 +28,7 @@ from worldsim.model.references import look
 from worldsim.model.sampler import SAMPLERS
 from worldsim.model.specks import without_specks
 from worldsim.model.surroundings import EYE, OLDER, Remembered, sense
-from worldsim.model.threads import aside, one_thread
+from worldsim.model.threads import aside, one_thread, spare
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
@@ -42,6 +42,7 @@ from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_networ
 from worldsim.sim.originals import resharpened
 from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
+from worldsim.sim.scenery import outlook
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import Sight, choose, gather, row, see, swapped
 from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
@@ -219,12 +220,15 @@ class Simulator:
 
     def _look(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[Sequence[WorldState], Sight]:
         """What is seen from `pose` `[B, 5]`, and the worlds with what was thought of on the way."""
+        ahead = None
+        if self.imagination is not None and len(worlds) == 1 and spare():
+            ahead = aside(partial(outlook, self.eyes, worlds[0], pose[0]))
         chosen = choose(worlds, pose, self.slots, self.width / self.height)
         sight = see(self.eyes, worlds, chosen, pose, self.config.trust)
         if self.imagination is not None:
             worlds, sight = imagine(
                 self.imagination, self.eyes, worlds, chosen, pose, sight,
-                trust=self.config.trust, memory=self.config.memory,
+                trust=self.config.trust, memory=self.config.memory, ahead=ahead,
             )  # fmt: skip
         return worlds, resharpened(self.eyes, worlds, pose, sight)
 
