@@ -87,10 +87,10 @@ class Heads(nn.Module):
 
     def look(self, features: Features) -> Seen:
         """The parts of the features that are read. No gradient reaches them."""
-        inner, outer = channel_norm(features.inner.detach()), channel_norm(features.outer.detach())
+        inner, outer = channel_norm(features.inner.detach()), features.outer.detach()
         top, left = (self.rows - self.patch) // 2, (self.columns - self.patch) // 2
-        near = outer[:, :, top : top + self.patch, left : left + self.patch]
-        return Seen(inner, near, outer[:, :, -self.strip :], features.cond.detach())
+        near, hud = outer[:, :, top : top + self.patch, left : left + self.patch], outer[:, :, -self.strip :]
+        return Seen(inner, channel_norm(near), channel_norm(hud), features.cond.detach())
 
     def tell(self, seen: Seen) -> Tensor:
         """Raw outputs `[B, n]`; `read` makes signals of them."""

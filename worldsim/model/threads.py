@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 
 class _Spared(threading.local):
-    count = 0
     """What torch was set to before it was set to one thread; 0: it was not."""
-    aside = False
+
+    count = 0
 
 
 _spared = _Spared()
@@ -71,15 +71,11 @@ def spare() -> bool:
     return _spared.count > 0
 
 
-def is_aside() -> bool:
-    """Whether the calling thread is the one that works aside: it must not share its work out."""
-    return _spared.aside
-
-
 def aside(work: Callable[[], T]) -> Callable[[], T]:
     """Begin `work` on a second core, where `one_thread` spares one, and go on; its result is had by a call.
 
-    Without one it is done at that call. It must not change what others read, nor begin work aside itself.
+    Without one it is done at that call. It must not change what others read, nor begin work aside itself; and it has to
+    be one long operation that leaves Python alone: two threads of short ones take as long as one after the other.
     """
     if not spare():
         return work
@@ -109,7 +105,6 @@ def _helper() -> ThreadPoolExecutor:
 
 
 def _be_alone() -> None:
-    _spared.aside = True
     torch.get_num_threads()  # only then it is this thread's own number that is set
     torch.set_num_threads(1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -35,7 +35,7 @@ def due(world: WorldState, sight: Sight) -> bool:
 
 def imagine(
     imagination: Imagination, eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
-    sight: Sight, *, trust: float, memory: int, ahead: Callable[[], Outlook] | None = None,
+    sight: Sight, *, trust: float, memory: int, ahead: Outlook | None = None,
 ) -> tuple[list[WorldState], Sight]:  # fmt: skip
     """The worlds with what is thought of where they know nothing, each by itself, and what is seen then.
 

@@ -23,7 +23,7 @@ from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.retrieval import finest, resolution
 from worldsim.model.warp import Warped
 from worldsim.sim.eyes import Eyes
-from worldsim.sim.sight import Sight, brought
+from worldsim.sim.sight import Sight, brought, brought_aside
 from worldsim.sim.state import KeyFrame, Scene, WorldState
 
 VIEWS = 4
@@ -41,31 +41,32 @@ _NEARER = 0.85  # of the distance, and it stands before what another view shows
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the scene of a world will show from where its player gets to; it asks for nothing that is seen by then."""
+    """What the scene of a world will show from where its player gets to, which asks for nothing that is seen by then."""
 
     before: WorldState
     after: WorldState
     """The world with its scene."""
     keys: list[KeyFrame]
     """The views of that, those first that show it best."""
-    seen: Warped | None
-    """They, brought into the view; None if there are none."""
-    turned: Warped | None
-    """The newest frame as the turn alone leaves it, likewise."""
+    shown: Callable[[], Warped]
+    """They, and the newest frame as the turn alone leaves it, from there."""
 
 
 def outlook(eyes: Eyes, world: WorldState, pose: Tensor) -> Outlook:
-    """The outlook of one world from `pose` `[5]`: half of what `redrawn` does, for a core that is spare until then."""
+    """The outlook of one world from `pose` `[5]`, for a core that has nothing else to do."""
     height, width = eyes.model.usable.shape
     after, keys = _views(world, pose, width / height)
-    if not keys:
-        return Outlook(world, after, keys, None, None)
-    return Outlook(world, after, keys, _seen(eyes, [keys], pose[None]), _turned(eyes, world, pose))
+    return Outlook(world, after, keys, _begun(eyes, world, keys, pose))
+
+
+def _begun(eyes: Eyes, world: WorldState, keys: list[KeyFrame], pose: Tensor) -> Callable[[], Warped]:
+    source, target = _endless(world, pose)
+    return brought_aside(eyes, [*keys, source], torch.stack([pose] * len(keys) + [target]))
 
 
 def redrawn(
     eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight, shows: Tensor,
-    ahead: Callable[[], Outlook] | None = None,
+    ahead: Outlook | None = None,
 ) -> tuple[list[WorldState], Sight]:  # fmt: skip
     """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of.
 
@@ -73,21 +74,24 @@ def redrawn(
 
     Args:
         shows: `[B, 1, H, W]` 1 where the newest frame itself shows something.
-        ahead: gives the outlook of the only world, as it was before something was thought of.
+        ahead: the outlook of the only world, as it was before something was thought of.
     """
     height, width = sight.ground.shape[-2:]
     free = _free(sight.ground) & eyes.model.usable
     some, after = free.flatten(1).any(1).tolist(), list(worlds)
-    known_ahead = _still(ahead() if ahead is not None and some[0] else None, worlds)
+    if ahead is not None and (worlds[0] is not ahead.before or not some[0]):
+        ahead = None
     chosen: list[list[KeyFrame]] = [[] for _ in worlds]
     for i, world in enumerate(worlds):
-        if known_ahead is not None:
-            after[i], chosen[i] = known_ahead.after, known_ahead.keys
+        if ahead is not None:
+            after[i], chosen[i] = ahead.after, ahead.keys
         elif some[i]:
             after[i], chosen[i] = _views(world, pose[i], width / height)
     if not any(chosen):
         return after, sight
-    seen = (known_ahead and known_ahead.seen) or _seen(eyes, chosen, pose)
+    shown, count = None if ahead is None else ahead.shown(), sum(map(len, chosen))
+    seen = _seen(eyes, chosen, pose) if shown is None else _clean(_rows(shown, slice(count)))
+    turned = None if shown is None else _rows(shown, slice(count, None))
     view = sight.view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
     ground, begin = sight.ground.clone(), 0
@@ -95,7 +99,6 @@ def redrawn(
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
             taken = (shown > 0.5) & free[i]
-            turned = known_ahead and known_ahead.turned
             fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5, turned)
             share = _share(after[i], base, frame, taken & fades)
             if share < 1:
@@ -109,11 +112,6 @@ def redrawn(
     return after, replace(sight, view=replace(view, warped=warped, depth=depth, known=known), ground=ground)
 
 
-def _still(ahead: Outlook | None, worlds: Sequence[WorldState]) -> Outlook | None:
-    """An outlook if it is that of the only world, in which nothing was thought of since."""
-    return ahead if ahead is not None and len(worlds) == 1 and worlds[0] is ahead.before else None
-
-
 def _fading(
     eyes: Eyes, world: WorldState, pose: Tensor, seen: Tensor, shows: Tensor, turned: Warped | None
 ) -> tuple[Tensor, Tensor]:
@@ -124,14 +122,16 @@ def _fading(
     """
     if float(shows.float().mean()) > 1 - _FEW:
         return shows, seen
-    turned = turned or _turned(eyes, world, pose)
+    if turned is None:
+        source, target = _endless(world, pose)
+        turned = brought(eyes, [source], target[None])
     return shows | (turned.known[0] > 0.5), torch.where(shows, seen, turned.frames[0])
 
 
-def _turned(eyes: Eyes, world: WorldState, pose: Tensor) -> Warped:
-    """The newest frame as the turn alone to `pose` `[5]` leaves it."""
-    endless = replace(world.newest, depth=torch.full_like(world.newest.depth, FAR))
-    return brought(eyes, [endless], torch.cat([endless.pose[:3], pose[3:]])[None])
+def _endless(world: WorldState, pose: Tensor) -> tuple[KeyFrame, Tensor]:
+    """The newest frame, and from where `[5]` it is as the turn alone to `pose` `[5]` leaves it."""
+    newest = world.newest
+    return replace(newest, depth=torch.full_like(newest.depth, FAR)), torch.cat([newest.pose[:3], pose[3:]])
 
 
 def _share(world: WorldState, before: Tensor, after: Tensor, fades: Tensor) -> float:
@@ -189,7 +189,15 @@ def _scene(world: WorldState, fine: Tensor, thought_of: Tensor) -> Scene:
 def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:
     """All the views, one world's after the other's, from where its player stands, less lone pixels."""
     here = torch.repeat_interleave(pose, torch.tensor([len(row) for row in chosen]), 0)
-    seen = brought(eyes, [key for row in chosen for key in row], here)
+    return _clean(brought(eyes, [key for row in chosen for key in row], here))
+
+
+def _rows(seen: Warped, rows: slice) -> Warped:
+    return Warped(seen.frames[rows], seen.depth[rows], seen.known[rows])
+
+
+def _clean(seen: Warped) -> Warped:
+    """Views less lone pixels."""
     return replace(seen, known=torch.where(lone(seen.known), 0.0, seen.known))
 
 

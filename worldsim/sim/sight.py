@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -17,7 +18,7 @@ from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.references import References, View
 from worldsim.model.retrieval import coverage, retrieve, shrink_depth
 from worldsim.model.tokenizer import frames_to_planes
-from worldsim.model.warp import Warped, warp
+from worldsim.model.warp import Warped, warp, warp_aside
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.precedence import given_first
 from worldsim.sim.state import KeyFrame, WorldState
@@ -106,11 +107,19 @@ def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, 
 
 def brought(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Warped:
     """N frames, each as it is seen from one of the poses `[N, 5]`."""
+    return brought_aside(eyes, keys, pose, aside=False)()
+
+
+def brought_aside(
+    eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor, *, aside: bool = True
+) -> Callable[[], Warped]:
+    """`brought` that is begun on a second core, if there is one to spare; see `threads.aside`."""
     rotation, translation = relative_pose(torch.stack([key.pose for key in keys]), pose)
     frames = frames_to_planes(torch.stack([key.frame for key in keys]))
     depth = torch.stack([key.depth for key in keys]).float()[:, None]
     moved = rotation.to(eyes.device), translation.to(eyes.device)
-    return warp(frames, depth, *moved, eyes.model.usable, solid=True)
+    begin = warp_aside if aside else partial(partial, warp)
+    return begin(frames, depth, *moved, eyes.model.usable, solid=True)
 
 
 def row(sight: Sight, i: int) -> Sight:

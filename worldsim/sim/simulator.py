@@ -222,7 +222,7 @@ class Simulator:
         """What is seen from `pose` `[B, 5]`, and the worlds with what was thought of on the way."""
         ahead = None
         if self.imagination is not None and len(worlds) == 1 and spare():
-            ahead = aside(partial(outlook, self.eyes, worlds[0], pose[0]))
+            ahead = outlook(self.eyes, worlds[0], pose[0])
         chosen = choose(worlds, pose, self.slots, self.width / self.height)
         sight = see(self.eyes, worlds, chosen, pose, self.config.trust)
         if self.imagination is not None:
