@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -107,19 +106,21 @@ def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, 
 
 def brought(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Warped:
     """N frames, each as it is seen from one of the poses `[N, 5]`."""
-    return brought_aside(eyes, keys, pose, aside=False)()
+    return warp(*_moved(eyes, keys, pose), solid=True)
 
 
-def brought_aside(
-    eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor, *, aside: bool = True
-) -> Callable[[], Warped]:
+def brought_aside(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Callable[[], Warped]:
     """`brought` that is begun on a second core, if there is one to spare; see `threads.aside`."""
+    return warp_aside(*_moved(eyes, keys, pose), solid=True)
+
+
+def _moved(
+    eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     rotation, translation = relative_pose(torch.stack([key.pose for key in keys]), pose)
     frames = frames_to_planes(torch.stack([key.frame for key in keys]))
     depth = torch.stack([key.depth for key in keys]).float()[:, None]
-    moved = rotation.to(eyes.device), translation.to(eyes.device)
-    begin = warp_aside if aside else partial(partial, warp)
-    return begin(frames, depth, *moved, eyes.model.usable, solid=True)
+    return frames, depth, rotation.to(eyes.device), translation.to(eyes.device), eyes.model.usable
 
 
 def row(sight: Sight, i: int) -> Sight:

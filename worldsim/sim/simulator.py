@@ -339,7 +339,6 @@ class Simulator:
         actions: Tensor,
         ground: Tensor,
     ) -> list[WorldState]:
-        read = aside(partial(self._read, prediction))
         kept = (shrink(ground)[:, 0] * 255).round().to(torch.uint8)
         invented = (1 - ground.mean((1, 2, 3))).tolist()
         doubt = _doubt(self.model.spread(prediction), ground, [w.strange for w in worlds])
@@ -347,7 +346,7 @@ class Simulator:
         frames = float_to_frames(self.model.frame(latents))
         guessed = (ground < LOOSE) & self.model.usable
         depth = without_specks(self.model.depth(prediction), guessed)[:, 0].half()
-        signals = read()
+        signals = self._read(prediction)
         finite = (
             (_finite(latents) & _finite(depth)).cpu()
             & offset.isfinite().all(1) & signals.isfinite().all(1)
