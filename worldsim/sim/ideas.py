@@ -102,9 +102,10 @@ def _looks(world: WorldState, pose: Tensor) -> list[Tensor]:
 def _worth_a_look(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:
     """Whether much of the view from `later` `[5]` is in no memory, and enough is to go on from."""
     newest = world.newest
-    coarse, poses, valid = world.memory.padded(len(world.memory.frames) + 1, later.device)
-    coarse[-1], poses[-1], valid[-1] = shrink_depth(newest.depth), newest.pose, True
-    shown = coverage(coarse[None], poses[None], later[None], aspect)[0, valid].any(0)
+    coarse = shrink_depth(newest.depth).to(later.device)
+    shown = coverage(coarse[None, None], newest.pose[None, None], later[None], aspect)[0, 0]
+    if world.memory.frames:
+        shown = shown | world.memory.shown(later, aspect)[0].any(0)
     wanted = imagination.seen.flatten()
     missing = float((wanted & ~shown).sum() / wanted.sum())
     return UNKNOWN <= missing <= _BLIND

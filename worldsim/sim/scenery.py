@@ -20,7 +20,7 @@ from worldsim.model.camera import FAR
 from worldsim.model.fill import gaps, lone
 from worldsim.model.grounding import LOOSE
 from worldsim.model.kernels import arrays, has_numbers, kernel
-from worldsim.model.retrieval import finest, resolution
+from worldsim.model.retrieval import finest
 from worldsim.model.warp import Warped
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.sight import Sight, brought, brought_aside
@@ -160,27 +160,26 @@ def _free(ground: Tensor) -> Tensor:
 def _views(world: WorldState, pose: Tensor, aspect: float) -> tuple[WorldState, list[KeyFrame]]:
     """The world with its scene, and the views of that from `pose` `[5]`, those first that show it best."""
     index = [i for i, key in enumerate(world.memory.frames) if key.imagined]
-    coarse, poses = world.memory.coarse, world.memory.poses
-    if not index or coarse is None or poses is None:
+    if not index:
         return world, []
-    fine = resolution(coarse[None, index], poses[None, index], pose[None], aspect)[0]
-    thought_of = torch.tensor([world.memory.frames[i].tick for i in index])
+    fine = world.memory.shown(pose, aspect)[1][index]
+    thought_of = [world.memory.frames[i].tick for i in index]
     scene = _scene(world, fine, thought_of)
-    here = thought_of == scene.place
+    here = torch.tensor(thought_of) == scene.place
     views = finest(fine * here[:, None], VIEWS, _LEAST)
     scene = scene if views else replace(scene, since=world.tick + 1)
     return replace(world, scene=scene), [world.memory.frames[index[k]] for k in views]
 
 
-def _scene(world: WorldState, fine: Tensor, thought_of: Tensor) -> Scene:
+def _scene(world: WorldState, fine: Tensor, thought_of: list[int]) -> Scene:
     """The scene that shows what is looked at, of places with N views in all.
 
     Args:
         fine: `[N, 240]` how finely each view shows each cell, see `retrieval.resolution`.
-        thought_of: `[N]` int64, ticks at which their places were thought of.
+        thought_of: N ticks at which their places were thought of.
     """
-    now = world.scene
-    shown = {int(tick): float(fine[thought_of == tick].amax(0).sum()) for tick in thought_of.unique()}
+    now, when = world.scene, torch.tensor(thought_of)
+    shown = {tick: float(fine[when == tick].amax(0).sum()) for tick in sorted(set(thought_of))}
     best = max(shown, key=lambda tick: shown[tick] * (1 if tick == now.place else _STAYS))
     coming = shown.get(now.place, 0.0) >= _LEAST and world.tick - now.since < COMES
     return now if best == now.place or coming else Scene(best, world.tick)

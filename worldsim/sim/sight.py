@@ -15,7 +15,7 @@ from worldsim.model.fill import WINDOW, gaps, lone
 from worldsim.model.grounding import LOOSE
 from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.references import References, View
-from worldsim.model.retrieval import coverage, retrieve, shrink_depth
+from worldsim.model.retrieval import CELLS, coverage, retrieve, shrink_depth
 from worldsim.model.tokenizer import frames_to_planes
 from worldsim.model.warp import Warped, warp, warp_aside
 from worldsim.sim.eyes import Eyes
@@ -46,10 +46,11 @@ def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float
     wanted, longest = slots - 2, max(len(w.memory.frames) for w in worlds)
     if wanted < 1 or longest == 0:
         return [row + [None] * (slots - len(row)) for row in rows]
-    coarse, poses, valid = (
-        torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
-    )
-    seen = coverage(coarse, poses, pose, aspect)
+    seen = torch.zeros(len(worlds), longest, CELLS, dtype=torch.bool)
+    for i, world in enumerate(worlds):
+        if world.memory.frames:
+            seen[i, : len(world.memory.frames)] = world.memory.shown(pose[i], aspect)[0]
+    valid = torch.tensor([[k < len(w.memory.frames) for k in range(longest)] for w in worlds])
     newest = shrink_depth(torch.stack([w.newest.depth for w in worlds])).cpu()
     newest_pose = torch.stack([w.newest.pose for w in worlds])
     already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
