@@ -22,7 +22,10 @@ def mix(
     batch, channels, _ = latents.shape
     slots, pixels = warped.shape[1], depth.shape[1]
     rows = np.empty((5, latents.shape[2]), np.float32)
-    told, mixed = np.empty((slots + 1, latents.shape[2]), np.float32), np.empty((slots + 1, latents.shape[2]), np.float32)
+    told, mixed = (
+        np.empty((slots + 1, latents.shape[2]), np.float32),
+        np.empty((slots + 1, latents.shape[2]), np.float32),
+    )
     for b in range(batch):
         for c in range(channels):
             p, out = c % pixels, latents[b, c]

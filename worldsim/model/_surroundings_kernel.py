@@ -10,13 +10,13 @@ import numpy as np
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def look_up(
-    depth: Any, halves: Any, points: Any, to_camera: Any, eyes: Any, valid: Any, usable: Any, tan_x: float, tan_y: float,
-    ahead: float, behind: float, distance: Any, known: Any,
+    depth: Any, halves: Any, points: Any, to_camera: Any, eyes: Any, valid: Any, usable: Any, tan_x: float,
+    tan_y: float, ahead: float, behind: float, distance: Any, known: Any,
 ) -> None:  # fmt: skip
     """Fill `distance` and `known` `[B, P]` from the first of K frames that tells of a point, see `surroundings.sense`.
 
     Args:
-        depth: `[B, K, H, W]` float32, or the bits of float16, uint16; `halves` says what these are, empty for the former.
+        depth: `[B, K, H, W]` float32, or the bits of float16, uint16; `halves` says what these are, and is empty else.
         points: `[B, P, 3]`; `eyes` `[B, K, 3]` and `to_camera` `[B, K, 3, 3]` are the frames' poses.
     """
     for b in range(len(points)):

@@ -17,7 +17,9 @@ GRID = (12, 20)
 """Rows and columns of the coarse view."""
 CELLS = GRID[0] * GRID[1]
 _AHEAD = 0.05
-_OVERLAP = 0.05  # of a cell: among equals the better overlap wins, so that a still player keeps sharp old references
+_OVERLAP = (
+    0.05  # of a cell: among equals the better overlap wins, so that a still player keeps sharp old references
+)
 _SAME_SURFACE = 0.7  # octaves of depth: cells are large
 
 
@@ -45,7 +47,11 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
     Returns:
         Bool `[B, N, 240]`.
     """
-    return shows(depth, source, target, aspect)[0] if has_numbers(depth) else _seen_torch(depth, source, target, aspect)
+    return (
+        shows(depth, source, target, aspect)[0]
+        if has_numbers(depth)
+        else _seen_torch(depth, source, target, aspect)
+    )
 
 
 def _seen_torch(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
@@ -80,7 +86,11 @@ def resolution(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> 
     Args:
         depth, source, target, aspect: as for `coverage`.
     """
-    return shows(depth, source, target, aspect)[1] if has_numbers(depth) else _fine_torch(depth, source, target, aspect)
+    return (
+        shows(depth, source, target, aspect)[1]
+        if has_numbers(depth)
+        else _fine_torch(depth, source, target, aspect)
+    )
 
 
 def _fine_torch(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
@@ -109,8 +119,7 @@ def finest(fine: Tensor, count: int, least: float) -> list[int]:
 def shows(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
     """`coverage` and `resolution` of candidates, for little more than either."""
     if not has_numbers(depth):
-        given = depth, source, target, aspect
-        return _seen_torch(*given), _fine_torch(*given)
+        return _seen_torch(depth, source, target, aspect), _fine_torch(depth, source, target, aspect)
     moved, extent = _relative(source, target, aspect)
     shape = *depth.shape[:2], CELLS
     seen, fine = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape)
@@ -179,7 +188,9 @@ def retrieve(
     """
     if jitter is None and seen.device.type == "cpu":
         chosen = torch.empty(len(seen), count, dtype=torch.long)
-        kernel("retrieval", "take")(*(t.contiguous().numpy() for t in (seen, already, valid)), _OVERLAP, chosen.numpy())
+        kernel("retrieval", "take")(
+            *(t.contiguous().numpy() for t in (seen, already, valid)), _OVERLAP, chosen.numpy()
+        )
         return chosen
     return retrieve_torch(seen, already, valid, count, jitter)
 

@@ -86,7 +86,9 @@ def _depths(depth: Tensor) -> tuple[NDArray[Any], NDArray[np.float32]]:
 @functools.cache
 def _halves() -> NDArray[np.float32]:
     """The float16 of each 16 bits: `[65536]`."""
-    found: NDArray[np.float32] = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.float16).float().numpy()
+    found: NDArray[np.float32] = (
+        torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.float16).float().numpy()
+    )
     return np.roll(found, 2**15)
 
 

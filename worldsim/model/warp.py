@@ -68,7 +68,13 @@ def _warp_compiled(
 
 
 def warp_aside(
-    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor, *, solid: bool = False
+    frames: Tensor,
+    depth: Tensor,
+    rotation: Tensor,
+    translation: Tensor,
+    usable: Tensor,
+    *,
+    solid: bool = False,
 ) -> Callable[[], Warped]:
     """`warp` that is begun on a second core, if there is one to spare; see `threads.aside`."""
     if frames.device.type == "cpu" and spare():

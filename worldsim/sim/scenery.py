@@ -41,7 +41,7 @@ _NEARER = 0.85  # of the distance, and it stands before what another view shows
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the scene of a world will show from where its player gets to, which asks for nothing that is seen by then."""
+    """What the scene of a world will show from where its player gets to; it asks for nothing that is seen by then."""
 
     before: WorldState
     after: WorldState
@@ -52,16 +52,15 @@ class Outlook:
     """They, and the newest frame as the turn alone leaves it, from there."""
 
 
-def outlook(eyes: Eyes, world: WorldState, pose: Tensor) -> Outlook:
-    """The outlook of one world from `pose` `[5]`, for a core that has nothing else to do."""
+def outlook(eyes: Eyes, world: WorldState, pose: Tensor) -> Outlook | None:
+    """The outlook of one world from `pose` `[5]`, begun on a core that has nothing else to do; None without a scene."""
     height, width = eyes.model.usable.shape
     after, keys = _views(world, pose, width / height)
-    return Outlook(world, after, keys, _begun(eyes, world, keys, pose))
-
-
-def _begun(eyes: Eyes, world: WorldState, keys: list[KeyFrame], pose: Tensor) -> Callable[[], Warped]:
+    if not keys:
+        return None
     source, target = _endless(world, pose)
-    return brought_aside(eyes, [*keys, source], torch.stack([pose] * len(keys) + [target]))
+    shown = brought_aside(eyes, [*keys, source], torch.stack([pose] * len(keys) + [target]))
+    return Outlook(world, after, keys, shown)
 
 
 def redrawn(
@@ -89,9 +88,7 @@ def redrawn(
             after[i], chosen[i] = _views(world, pose[i], width / height)
     if not any(chosen):
         return after, sight
-    shown, count = None if ahead is None else ahead.shown(), sum(map(len, chosen))
-    seen = _seen(eyes, chosen, pose) if shown is None else _clean(_rows(shown, slice(count)))
-    turned = None if shown is None else _rows(shown, slice(count, None))
+    seen, turned = _seen(eyes, chosen, pose) if ahead is None else _divided(ahead.shown())
     view = sight.view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
     ground, begin = sight.ground.clone(), 0
@@ -185,14 +182,19 @@ def _scene(world: WorldState, fine: Tensor, thought_of: list[int]) -> Scene:
     return now if best == now.place or coming else Scene(best, world.tick)
 
 
-def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:
+def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> tuple[Warped, None]:
     """All the views, one world's after the other's, from where its player stands, less lone pixels."""
     here = torch.repeat_interleave(pose, torch.tensor([len(row) for row in chosen]), 0)
-    return _clean(brought(eyes, [key for row in chosen for key in row], here))
+    return _clean(brought(eyes, [key for row in chosen for key in row], here)), None
 
 
-def _rows(seen: Warped, rows: slice) -> Warped:
-    return Warped(seen.frames[rows], seen.depth[rows], seen.known[rows])
+def _divided(shown: Warped) -> tuple[Warped, Warped]:
+    """What an outlook shows of a scene, as `_seen` gives it, and of the newest frame."""
+    scene, newest = (
+        Warped(shown.frames[rows], shown.depth[rows], shown.known[rows])
+        for rows in (slice(-1), slice(-1, None))
+    )
+    return _clean(scene), newest
 
 
 def _clean(seen: Warped) -> Warped:

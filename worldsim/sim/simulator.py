@@ -325,7 +325,9 @@ class Simulator:
         with autocast(self.device, torch.float32):
             frames = Remembered(
                 depth=torch.stack([key.depth for row in padded for key in row]).unflatten(0, shape),
-                pose=torch.stack([key.pose for row in padded for key in row]).unflatten(0, shape).to(self.device),
+                pose=torch.stack([key.pose for row in padded for key in row])
+                .unflatten(0, shape)
+                .to(self.device),
                 valid=valid.to(self.device),
             )
             return sense(frames, eye, yaw, self.model.usable)
