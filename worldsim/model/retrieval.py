@@ -17,9 +17,8 @@ GRID = (12, 20)
 """Rows and columns of the coarse view."""
 CELLS = GRID[0] * GRID[1]
 _AHEAD = 0.05
-_OVERLAP = (
-    0.05  # of a cell: among equals the better overlap wins, so that a still player keeps sharp old references
-)
+# Of a cell: among equals the better overlap wins, so that a still player keeps sharp old references.
+_OVERLAP = 0.05
 _SAME_SURFACE = 0.7  # octaves of depth: cells are large
 
 
@@ -47,11 +46,9 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
     Returns:
         Bool `[B, N, 240]`.
     """
-    return (
-        shows(depth, source, target, aspect)[0]
-        if has_numbers(depth)
-        else _seen_torch(depth, source, target, aspect)
-    )
+    if has_numbers(depth):
+        return shows(depth, source, target, aspect)[0]
+    return _seen_torch(depth, source, target, aspect)
 
 
 def _seen_torch(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
@@ -86,11 +83,9 @@ def resolution(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> 
     Args:
         depth, source, target, aspect: as for `coverage`.
     """
-    return (
-        shows(depth, source, target, aspect)[1]
-        if has_numbers(depth)
-        else _fine_torch(depth, source, target, aspect)
-    )
+    if has_numbers(depth):
+        return shows(depth, source, target, aspect)[1]
+    return _fine_torch(depth, source, target, aspect)
 
 
 def _fine_torch(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:

@@ -111,8 +111,8 @@ def _be_alone() -> None:
 
 def _forget() -> None:
     """A process that is forked off has no such thread."""
-    global _pool
-    _pool = None
+    global _pool, _opening
+    _pool, _opening = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

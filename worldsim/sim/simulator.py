@@ -323,11 +323,10 @@ class Simulator:
         eye, yaw, shape = pose[:, :3].to(self.device), yaw.to(self.device), (len(rows), longest)
         # It is geometry, and torch.stack takes no float16 under bfloat16.
         with autocast(self.device, torch.float32):
+            keys = [key for row in padded for key in row]
             frames = Remembered(
-                depth=torch.stack([key.depth for row in padded for key in row]).unflatten(0, shape),
-                pose=torch.stack([key.pose for row in padded for key in row])
-                .unflatten(0, shape)
-                .to(self.device),
+                depth=torch.stack([key.depth for key in keys]).unflatten(0, shape),
+                pose=torch.stack([key.pose for key in keys]).unflatten(0, shape).to(self.device),
                 valid=valid.to(self.device),
             )
             return sense(frames, eye, yaw, self.model.usable)
