@@ -24,8 +24,16 @@ from worldsim.model.camera import (
 )
 from worldsim.model.composition import compose, mix_torch, weigh_torch
 from worldsim.model.references import References, View
-from worldsim.model.retrieval import coverage, land_torch, resolution
-from worldsim.model.tokenizer import frames_to_float, frames_to_planes, to_cells, to_pixels
+from worldsim.model.retrieval import coverage, land_torch, resolution, retrieve, retrieve_torch
+from worldsim.model.tokenizer import (
+    float_to_frames,
+    float_to_frames_torch,
+    frames_to_float,
+    frames_to_planes,
+    to_cells,
+    to_pixels,
+    to_pixels_torch,
+)
 from worldsim.model.warp import Warped
 from worldsim.model.world_model import WorldModel
 from worldsim.sim import scenery
@@ -261,3 +269,52 @@ def test_what_is_written_for_exported_graphs_is_the_same_network(monkeypatch: py
     monkeypatch.setattr(layers, "exporting", lambda: True)
     for a, b in zip(plain, flat_raw(model.denoiser.outputs(*given))):
         assert torch.allclose(a, b, atol=1e-4) and a.std() > 0.01
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_compiled_and_plain_retrieval_choose_the_same_among_equals(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    seen = torch.rand(3, 30, 240, generator=generator) > 0.7
+    seen[:, 10:20] = seen[:, :10]  # so that there are some
+    already, valid = (
+        torch.rand(3, 240, generator=generator) > 0.5,
+        torch.rand(3, 30, generator=generator) > 0.4,
+    )
+    valid[2] = False
+    valid[1, 2:] = False
+    before = already.clone(), valid.clone()
+    assert torch.equal(retrieve(seen, already, valid, 4), retrieve_torch(seen, already, valid, 4))
+    assert torch.equal(already, before[0]) and torch.equal(valid, before[1])
+    nothing = torch.zeros(2, 0, 240, dtype=torch.bool)
+    assert retrieve(nothing, nothing.any(1), nothing.any(2), 2).tolist() == [[-1, -1]] * 2
+
+
+def test_compiled_and_plain_bytes_of_frames_are_the_same() -> None:
+    images = torch.randn(2, 3, 3, 10, 7, generator=torch.Generator().manual_seed(0))
+    images[0] = ((torch.arange(3 * 3 * 70) % 511) / 255 - 1).view(
+        3, 3, 10, 7
+    )  # bytes, and halves between them
+    for given in (images, images[0], images[0, 0]):
+        assert torch.equal(float_to_frames(given), float_to_frames_torch(given))
+    turned = images.transpose(-1, -2)
+    assert torch.equal(float_to_frames(turned), float_to_frames_torch(turned))
+
+
+def test_compiled_and_plain_pixels_of_cells_are_the_same() -> None:
+    cells = torch.randn(2, 48, 5, 7)
+    for given in (cells, cells.contiguous(memory_format=torch.channels_last), cells[:, :16]):
+        assert torch.equal(to_pixels(given, 4), to_pixels_torch(given, 4))
+    assert torch.equal(to_pixels(cells, 2), to_pixels_torch(cells, 2))
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [((2, 6), (2, 1)), ((2, 1), (2, 6)), ((1, 6), (1, 1)), ((6,), (6,)), ((6,), (1,)), ((), ()), ((2, 6), (1, 6)),
+     ((2, 6), ()), ((2, 3, 4), (2, 3, 1)), ((2, 1), (1, 3))],
+)  # fmt: skip
+def test_one_pose_serves_for_many(source: tuple[int, ...], target: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scale = torch.tensor([3.0, 1.0, 3.0, 90.0, 20.0])
+    given = [torch.randn(*shape, 5, generator=generator) * scale for shape in (source, target)]
+    for found, plain in zip(relative_pose(*given), relative_pose_torch(*given)):
+        assert found.shape == plain.shape and torch.allclose(found, plain, atol=1e-5)

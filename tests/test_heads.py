@@ -25,6 +25,7 @@ from worldsim.data.episode import ClipBatch
 from worldsim.errors import ConfigError
 from worldsim.model.denoiser import Features
 from worldsim.model.heads import _SIZES, EVENT_WEIGHT, Heads, HeadsConfig, heads_loss, read
+from worldsim.model.layers import channel_norm
 from worldsim.signals import PLACE, SCALE, SIGNALS, TABLE
 from worldsim.sim.env import DreamEnv
 from worldsim.sim.simulator import Simulator, SimulatorConfig
@@ -224,3 +225,14 @@ def test_two_worlds_together_are_told_as_each_alone(tmp_path: Path) -> None:
 def test_sources_have_every_signal() -> None:
     batch: ClipBatch = make().sample()
     assert batch.signals is not None and batch.signals.shape[-1] == len(SIGNALS)
+
+
+def test_heads_look_at_parts_of_what_is_normalised_as_a_whole() -> None:
+    heads = tiny_model(HEADED).heads
+    assert heads is not None
+    shape = (2, TINY.denoiser.channels, heads.rows, heads.columns)
+    outer = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    seen, whole = heads.look(Features(outer[:, :, :2, :2], outer, torch.zeros(2, 4))), channel_norm(outer)
+    top, left = (heads.rows - heads.patch) // 2, (heads.columns - heads.patch) // 2
+    assert torch.equal(seen.hud, whole[:, :, -heads.strip :])
+    assert torch.equal(seen.crosshair, whole[:, :, top : top + heads.patch, left : left + heads.patch])

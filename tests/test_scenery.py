@@ -11,7 +11,7 @@ from model_fakes import H, W, tiny_model
 from torch import Tensor
 
 from worldsim.model.retrieval import shrink_depth
-from worldsim.sim.scenery import COMES, redrawn
+from worldsim.sim.scenery import COMES, outlook, redrawn
 from worldsim.sim.sight import Sight, choose, see
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import KeyFrame, Memory, Scene, WorldState
@@ -55,7 +55,12 @@ def drawn(
     here = (before.newest.pose if here is None else here)[None]
     eyes = simulator().eyes
     sight: Sight = see(eyes, [before], choose([before], here, 4, W / H), here, 0.0)
-    (after,), sight = redrawn(eyes, [before], here, sight, sight.view.known[:, 0])
+    shows = sight.view.known[:, 0]
+    (after,), seen = redrawn(eyes, [before], here, sight, shows)
+    ahead = outlook(eyes, before, here[0])
+    (same,), sight = redrawn(eyes, [before], here, sight, shows, ahead)
+    assert same.scene == after.scene and torch.equal(seen.view.warped, sight.view.warped), "ahead or not"
+    assert torch.equal(seen.view.depth, sight.view.depth) and torch.equal(seen.ground, sight.ground)
     middle = (0, 0, slice(None), H // 3, column)
     return after, (sight.view.warped[middle].mean() + 1) * 127.5, sight.view.depth[middle].mean()
 
@@ -119,3 +124,16 @@ def test_a_scene_that_comes_into_view_again_fades_in_again() -> None:
     turned = replace(before, recent=(replace(before.newest, pose=away),))
     after, _, _ = drawn(turned)
     assert after.scene == Scene(90, 101), "nothing of it was shown"
+
+
+def test_an_outlook_from_before_something_was_thought_of_is_not_used() -> None:
+    before = world(place(90, 240, NEAR), scene=Scene(90, 80))
+    here, eyes = before.newest.pose[None], simulator().eyes
+    ahead = outlook(eyes, before, here[0])
+    other = world(place(95, 60, NEAR), scene=Scene(95, 80))
+    sight = see(eyes, [other], choose([other], here, 4, W / H), here, 0.0)
+    shows = sight.view.known[:, 0]
+    (after,), seen = redrawn(eyes, [other], here, sight, shows, ahead)
+    (same,), plain = redrawn(eyes, [other], here, sight, shows)
+    assert after.scene == same.scene and torch.equal(seen.view.warped, plain.view.warped)
+    assert outlook(eyes, replace(before, memory=Memory()), here[0]) is None

@@ -11,10 +11,14 @@ import torch
 from model_fakes import H, W, tiny_clips, tiny_model
 
 from worldsim.actions import CAMERA, INDEX
+from worldsim.model import threads, warp
+from worldsim.model.retrieval import coverage, resolution
 from worldsim.signals import TABLE
+from worldsim.sim import simulator as simulation
+from worldsim.sim.sight import choose
 from worldsim.sim.simulator import Simulator, SimulatorConfig, settle
 from worldsim.sim.snapshot import DreamState
-from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
+from worldsim.sim.state import Memory, WorldState, unseen
 
 EXACT = SimulatorConfig(precision="float32")
 
@@ -137,16 +141,41 @@ def test_memory_keeps_what_is_new_and_forgets_the_oldest() -> None:
     assert len(still.memory.frames) <= 4
 
 
-def test_memory_pads_to_a_batch() -> None:
-    key = KeyFrame(
-        torch.zeros(H, W, 3, dtype=torch.uint8),
-        torch.ones(H, W).half(),
-        torch.zeros(5),
-        0,
-        torch.zeros(H // 2, W // 2),
-    )
-    coarse, poses, valid = Memory().add(key, 8).padded(3, torch.device("cpu"))
-    assert coarse.shape == (3, 12, 20) and poses.shape == (3, 5) and valid.tolist() == [True, False, False]
+def test_worlds_that_remember_more_and_less_choose_as_each_alone() -> None:
+    simulator = Simulator(tiny_model(), EXACT)
+    worlds = [walk(simulator, [begin(simulator)], steps)[0] for steps in (0, 20, 9)]
+    worlds[0] = replace(worlds[0], memory=Memory())
+    assert len({len(world.memory.frames) for world in worlds}) == 3
+    pose = torch.stack([world.pose for world in worlds])
+    alone = [choose([world], pose[i : i + 1], 4, W / H)[0] for i, world in enumerate(worlds)]
+    for together, one in zip(choose(worlds, pose, 4, W / H), alone):
+        assert [key and id(key) for key in together] == [key and id(key) for key in one]
+
+
+def test_memory_answers_the_same_when_it_is_asked_again() -> None:
+    memory = walk(Simulator(tiny_model(), EXACT), [begin(Simulator(tiny_model(), EXACT))], 20)[0].memory
+    poses = [memory.frames[0].pose + step * torch.tensor([0.3, 0.0, 0.2, 9.0, 1.0]) for step in range(7)]
+    first = [memory.shown(pose, W / H) for pose in poses]
+    assert memory.coarse is not None and memory.poses is not None
+    for pose, answer in [*zip(poses, first), *zip(reversed(poses), reversed(first))]:
+        given = memory.coarse[None], memory.poses[None], pose[None], W / H
+        for again in (answer, memory.shown(pose, W / H)):
+            assert torch.equal(again[0], coverage(*given)[0]) and torch.equal(again[1], resolution(*given)[0])
+
+
+def test_a_second_core_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator, count = Simulator(tiny_model(), EXACT), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        two = walk(simulator, [begin(simulator)], 6)[0]
+        assert torch.get_num_threads() == 2
+        for module in (threads, warp, simulation):
+            monkeypatch.setattr(module, "spare", lambda: False)
+        alone = walk(simulator, [begin(simulator)], 6)[0]
+    finally:
+        torch.set_num_threads(count)
+    assert torch.equal(alone.newest.frame, two.newest.frame)
+    assert torch.equal(alone.newest.depth, two.newest.depth)
 
 
 def test_a_player_at_rest_stays_and_one_that_falls_or_walks_does_not() -> None:

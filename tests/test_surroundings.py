@@ -85,3 +85,18 @@ def test_compiled_and_plain_look_ups_agree(monkeypatch: pytest.MonkeyPatch) -> N
     plain = sense(frames, eye, yaw, usable)
     assert 0.1 < float(plain[:, POINTS:].mean()) < 0.9
     assert torch.allclose(compiled, plain, atol=1e-3)
+
+
+def test_depth_in_float16_is_looked_up_as_it_is() -> None:
+    generator = torch.Generator().manual_seed(0)
+    pose = torch.randn(2, 5, 5, generator=generator) * torch.tensor([1.0, 1.0, 1.0, 90.0, 20.0])
+    depth = (torch.rand(2, 5, HEIGHT, WIDTH, generator=generator) * 4 + 0.1).half()
+    valid, usable = torch.ones(2, 5, dtype=torch.bool), torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
+    eye, yaw = torch.zeros(2, 3), torch.tensor([10.0, 200.0])
+    half, whole = (sense(Remembered(d, pose, valid), eye, yaw, usable) for d in (depth, depth.float()))
+    assert torch.equal(half, whole) and half[:, POINTS:].any()
+
+
+def test_all_numbers_of_float16_are_known() -> None:
+    every = torch.arange(2**16).to(torch.int32).to(torch.int16).view(torch.float16)
+    assert torch.equal(torch.from_numpy(surroundings._halves()).nan_to_num(), every.float().nan_to_num())

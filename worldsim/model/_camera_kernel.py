@@ -11,15 +11,19 @@ import numpy as np
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
 def relate(source: Any, target: Any, rotation: Any, translation: Any) -> None:
-    """Fill `rotation` `[N, 3, 3]` and `translation` `[N, 3]`, see `camera.relative_pose`, for poses `[N, 5]`."""
+    """Fill `rotation` `[N, 3, 3]` and `translation` `[N, 3]`, see `camera.relative_pose`, for poses `[N, 5]`.
+
+    Of either there may be fewer, each of which serves for as many of the others.
+    """
     here, there = np.empty((3, 3)), np.empty((3, 3))
-    for n in range(len(source)):
-        _axes(source[n], here)
-        _axes(target[n], there)
+    for n in range(len(rotation)):
+        s, t = n * len(source) // len(rotation), n * len(target) // len(rotation)
+        _axes(source[s], here)
+        _axes(target[t], there)
         for i in range(3):
             moved = 0.0
             for k in range(3):
-                moved += there[k, i] * (source[n, k] - target[n, k])
+                moved += there[k, i] * (source[s, k] - target[t, k])
             translation[n, i] = moved
             for j in range(3):
                 rotation[n, i, j] = (

@@ -10,7 +10,7 @@ import numpy as np
 from worldsim.model.composition import ALIKE, FIRM
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def mix(
     weights: Any, residual: Any, depth: Any, threshold: Any, warped: Any, newest: Any, x: Any, warped_depth: Any,
     newest_depth: Any, single: bool, latents: Any, codes: Any,
@@ -21,6 +21,11 @@ def mix(
     """
     batch, channels, _ = latents.shape
     slots, pixels = warped.shape[1], depth.shape[1]
+    rows = np.empty((5, latents.shape[2]), np.float32)
+    told, mixed = (
+        np.empty((slots + 1, latents.shape[2]), np.float32),
+        np.empty((slots + 1, latents.shape[2]), np.float32),
+    )
     for b in range(batch):
         for c in range(channels):
             p, out = c % pixels, latents[b, c]
@@ -33,7 +38,10 @@ def mix(
             out = codes[b, p]
             out[:] = depth[b, p]
             if single:
-                _add_single(weights[b, : slots + 1, p], warped_depth[b, :, p], newest_depth[b, p], out)
+                for k in range(slots + 1):
+                    told[k] = warped_depth[b, k, p] if k < slots else newest_depth[b, p]
+                    mixed[k] = weights[b, k, p]
+                _add_single(mixed, told, rows, out)
                 continue
             for k in range(slots):
                 _add(weights[b, k, p], warped_depth[b, k, p], out)
@@ -47,25 +55,39 @@ def _add(weights: Any, values: Any, out: Any) -> None:
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
-def _add_single(weights: Any, warped: Any, newest: Any, out: Any) -> None:
-    """Add the depth of the surface with most weight, of candidates `[n, w]` whose last is the newest frame."""
-    count = len(weights)
-    codes = np.empty(count, np.float32)
+def _add_single(weights: Any, codes: Any, rows: Any, out: Any) -> None:
+    """Add the depth of the surface with most weight, of candidates `[n, w]` with their codes.
+
+    Row by row and without a branch, so that the compiler makes vector instructions of it; `rows` `[5, w]` is room.
+    """
+    count, total, most, best, mass, shown = len(weights), rows[0], rows[1], rows[2], rows[3], rows[4]
+    total[:], most[:], best[:] = 0, -1, 0
+    for k in range(count):
+        mass[:], shown[:] = 0, 0
+        for other in range(count):
+            _add_alike(weights[other], codes[other], codes[k], mass, shown)
+        _keep_most(weights[k], mass, shown, total, most, best)
     for i in range(out.size):
-        for k in range(count - 1):
-            codes[k] = warped[k, i]
-        codes[count - 1] = newest[i]
-        total, most, best = np.float32(0), np.float32(-1), np.float32(0)
-        for k in range(count):
-            total += weights[k, i]
-            mass, shown = np.float32(0), np.float32(0)
-            for other in range(count):
-                if abs(codes[other] - codes[k]) < np.float32(ALIKE):
-                    mass += weights[other, i]
-                    shown += weights[other, i] * codes[other]
-            if mass > most:
-                most, best = mass, shown
-        out[i] += best / max(most, np.float32(1e-6)) * total
+        out[i] += best[i] / max(most[i], np.float32(1e-6)) * total[i]
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _add_alike(weights: Any, codes: Any, here: Any, mass: Any, shown: Any) -> None:
+    """Add the weights of a candidate, and its codes times them, where it may be of the surface that lies `here`."""
+    nothing, limit = np.float32(0), np.float32(ALIKE)
+    for i in range(mass.size):
+        alike, weighed = abs(codes[i] - here[i]) < limit, weights[i] * codes[i]
+        mass[i] += weights[i] if alike else nothing
+        shown[i] += weighed if alike else nothing
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _keep_most(weights: Any, mass: Any, shown: Any, total: Any, most: Any, best: Any) -> None:
+    for i in range(mass.size):
+        more = mass[i] > most[i]
+        total[i] += weights[i]
+        best[i] = shown[i] if more else best[i]
+        most[i] = mass[i] if more else most[i]
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -75,7 +97,7 @@ def _beyond(values: Any, threshold: Any, out: Any) -> None:
         out[i] = max(values[i] - threshold[i], np.float32(0)) + min(values[i] + threshold[i], np.float32(0))
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def prefer(
     logits: Any, known: Any, fixed: Any, temperature: Any, begun: Any, odds: Any, calm: float, scaled: Any,
     threshold: Any,

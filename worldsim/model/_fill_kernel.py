@@ -12,7 +12,7 @@ _AHEAD = 0.05
 
 
 # Arrays that are handed to another function are counted, with a locked instruction each: so that pixels are not.
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def copy_elsewhere(
     pixels: Any, known: Any, gap: Any, last: Any, has_last: Any, pitches: Any, elsewhere: Any,
     tan_x: float, tan_y: float,

@@ -14,7 +14,7 @@ from worldsim.model.camera import NEAR
 from worldsim.model.grounding import SHRINK
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def prepare(depth: Any, known: Any, layers: Any, shown: Any) -> None:
     """Fill `layers` `[N, 2, h, w]`, grounding and 1 / depth, and `shown` `[N, h, w]`, the depth.
 
@@ -31,7 +31,7 @@ def prepare(depth: Any, known: Any, layers: Any, shown: Any) -> None:
                 layers[n, 1, j, i] = np.float32(1) / max(shown[n, j, i], near)
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def carry(seen: Any, depth: Any, shown: Any, known: Any, valid: Any, usable: Any, out: Any) -> None:
     """Fill `out` `[B, R, H, W]` from the reprojected layers `seen` `[B, R, 3, h, w]`, their `depth` and `shown`.
 

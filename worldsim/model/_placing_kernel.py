@@ -17,7 +17,7 @@ from worldsim.model.retrieval import GRID
 ROWS, COLUMNS = GRID
 
 
-@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def fit(
     rotation: Any, translation: Any, points: Any, sketches: Any, which: Any, view: Any, known: Any, wanted: Any,
     worn: Any, dear: Any, tan_x: float, tan_y: float, least: int, limit: float, cover: float, found: Any,

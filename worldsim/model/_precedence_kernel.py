@@ -15,7 +15,7 @@ from worldsim.model.faces import BEHIND
 from worldsim.model.grounding import LOOSE
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def give_way(
     known: Any, grounds: Any, imagined: Any, rotation: Any, translation: Any, nearer: float, crumb: int, tan_x: float,
     tan_y: float, given_depth: Any, given: Any, depth: Any, warped: Any,

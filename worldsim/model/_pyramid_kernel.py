@@ -8,7 +8,7 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def halve(pixels: Any, known: Any, mean: Any, mass: Any) -> None:
     """Fill `mean` `[C, h, w]`, of the known pixels of each 2x2 cell, and `mass` `[h, w]`, the share that is known.
 
@@ -35,7 +35,7 @@ def halve(pixels: Any, known: Any, mean: Any, mass: Any) -> None:
                 mean[c, j, i] /= max(weight, np.float32(1))
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def carry_down(coarse: Any, mean: Any, mass: Any, soft: float, pixels: Any, known: Any) -> None:
     """Give unknown pixels the coarser grid's colours, bilinearly between the cells' centres.
 

@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def land(
     depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, cells: Any, zs: Any,
     inside: Any,
@@ -33,7 +33,7 @@ def land(
                     inside[n, at], cells[n, at] = True, row * columns + column
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def show(
     depth: Any, rotation: Any, translation: Any, tan_x: float, tan_y: float, ahead: float, seen: Any, finest: Any
 ) -> None:  # fmt: skip
@@ -55,3 +55,24 @@ def show(
                 fine = min(zs[0, at] / max(flat[at], least), one)
                 seen[n, cells[0, at]] = True
                 finest[n, cells[0, at]] = max(finest[n, cells[0, at]], fine)
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def take(seen: Any, already: Any, valid: Any, overlap: float, chosen: Any) -> None:
+    """Fill `chosen` `[B, count]`, see `retrieval.retrieve`; the first of candidates that are as good."""
+    batch, candidates, _ = seen.shape
+    fresh, score = np.empty(seen.shape[2], np.bool_), np.empty(candidates, np.float32)
+    for b in range(batch):
+        left, wanted = valid[b].copy(), ~already[b]
+        for k in range(chosen.shape[1]):
+            best = -1
+            for n in range(candidates):
+                if left[n]:
+                    fresh[:] = seen[b, n] & wanted
+                    score[n] = np.float32(fresh.sum()) + np.float32(seen[b, n].sum()) * np.float32(overlap)
+                    if best < 0 or score[n] > score[best]:
+                        best = n
+            chosen[b, k] = best
+            if best >= 0:
+                left[best] = False
+                wanted &= ~seen[b, best]

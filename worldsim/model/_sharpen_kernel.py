@@ -15,7 +15,7 @@ from worldsim.model.sharpen import COLOUR, DEPTH, FAINT, PATCH, SHARPER, WHOLE
 _AREA = np.float32(PATCH * PATCH)
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def take_sharper(known: Any, other: Any, other_depth: Any, other_known: Any, frames: Any, depth: Any) -> None:
     """Change `frames` `[N, 3, H, W]` and `depth` `[N, H, W]` in place; see `sharpen.sharpen_torch`."""
     for n in range(len(frames)):

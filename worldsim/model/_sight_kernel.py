@@ -10,7 +10,7 @@ import numpy as np
 from worldsim.model._window_kernel import bare
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def unite(
     imagined: Any, free: Any, frames: Any, depths: Any, codes: Any, shown: Any, patch: int, window: int,
     same_colour: float, same_depth: float, united: Any, depth: Any, known: Any,
@@ -70,7 +70,7 @@ def _agree(a: Any, b: Any, a_known: Any, b_known: Any, patch: int, limit: float,
             out[r, q] = off / three < limit
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def compose(frames: Any, depths: Any, known: Any, nearer: float, frame: Any, depth: Any, shown: Any) -> None:
     """Change `frame` `[3, H, W]`, `depth` and `shown` `[H, W]`, the first of N views `[N, ...]`, see `scenery`."""
     count, height, width = known.shape

@@ -13,7 +13,7 @@ from worldsim.model.specks import OFF, WINDOW
 _FACTOR = 2.0 ** (5.5 * OFF)  # of depth, for so many codes
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def despeckle(depth: Any, free: Any, out: Any) -> None:
     """Depth `[B, H, W]`, where it is free, into `out`."""
     batch, height, width = depth.shape

@@ -8,29 +8,30 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def look_up(
-    points: Any, depth: Any, to_camera: Any, eyes: Any, valid: Any, usable: Any, tan_x: float, tan_y: float,
-    ahead: float, behind: float, distance: Any, known: Any,
+    depth: Any, halves: Any, points: Any, to_camera: Any, eyes: Any, valid: Any, usable: Any, tan_x: float,
+    tan_y: float, ahead: float, behind: float, distance: Any, known: Any,
 ) -> None:  # fmt: skip
     """Fill `distance` and `known` `[B, P]` from the first of K frames that tells of a point, see `surroundings.sense`.
 
     Args:
+        depth: `[B, K, H, W]` float32, or the bits of float16, uint16; `halves` says what these are, and is empty else.
         points: `[B, P, 3]`; `eyes` `[B, K, 3]` and `to_camera` `[B, K, 3, 3]` are the frames' poses.
     """
     for b in range(len(points)):
         for k in range(depth.shape[1]):
             if valid[b, k]:
                 _ask(
-                    points[b], depth[b, k], to_camera[b, k], eyes[b, k], usable, tan_x, tan_y, ahead, behind,
+                    points[b], depth[b, k], halves, to_camera[b, k], eyes[b, k], usable, tan_x, tan_y, ahead, behind,
                     distance[b], known[b],
                 )  # fmt: skip
 
 
 @nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _ask(
-    points: Any, depth: Any, r: Any, eye: Any, usable: Any, tan_x: float, tan_y: float, ahead: float, behind: float,
-    distance: Any, known: Any,
+    points: Any, depth: Any, halves: Any, r: Any, eye: Any, usable: Any, tan_x: float, tan_y: float, ahead: float,
+    behind: float, distance: Any, known: Any,
 ) -> None:  # fmt: skip
     """What one frame tells of the points that no frame before it told of."""
     height, width = depth.shape
@@ -50,19 +51,28 @@ def _ask(
         row = (r10 * x + r11 * y + r12 * z) / far * half_y + middle_y
         if not (0 < column < width and 0 < row < height) or not usable[int(row), int(column)]:
             continue
-        before = _surface(depth, column, row, near) - far
+        before = _surface(depth, halves, column, row, near) - far
         if before > behind:
             distance[p], known[p] = min(max(before, -1.0), 1.0), 1
 
 
 @nb.njit(cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _surface(depth: Any, column: Any, row: Any, near: Any) -> float:
+def _surface(depth: Any, halves: Any, column: Any, row: Any, near: Any) -> float:
     """Depth at a place in pixels. Between pixels its inverse is interpolated: on a plane that is exact."""
     height, width = depth.shape
     column, row = min(max(column - 0.5, 0.0), width - 1.0), min(max(row - 0.5, 0.0), height - 1.0)
     left, above = int(column), int(row)
     right, below = min(left + 1, width - 1), min(above + 1, height - 1)
     a, b = column - left, row - above
-    top = (1 - a) / max(depth[above, left], near) + a / max(depth[above, right], near)
-    low = (1 - a) / max(depth[below, left], near) + a / max(depth[below, right], near)
+    top = (1 - a) / max(_blocks(depth, halves, above, left), near) + a / max(
+        _blocks(depth, halves, above, right), near
+    )
+    low = (1 - a) / max(_blocks(depth, halves, below, left), near) + a / max(
+        _blocks(depth, halves, below, right), near
+    )
     return 1 / ((1 - b) * top + b * low)
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _blocks(depth: Any, halves: Any, row: int, column: int) -> float:
+    return halves[int(depth[row, column])] if halves.size else np.float32(depth[row, column])

@@ -14,7 +14,7 @@ from worldsim.model.camera import TIGHT
 from worldsim.model.faces import BEHIND
 
 
-@nb.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True, parallel=True)  # type: ignore[untyped-decorator]
 def reproject(
     frames: Any, depth: Any, rotation: Any, translation: Any, usable: Any, tan_x: float, tan_y: float,
     solid: bool, out: Any, out_depth: Any, known: Any,
@@ -22,11 +22,33 @@ def reproject(
     """Fill `out`, `out_depth` and `known`; see `warp.warp` for shapes."""
     clear = clear_of(usable)
     for i in nb.prange(len(frames)):
-        z_buffer = _z_buffer(depth[i, 0], rotation[i], translation[i], usable, tan_x, tan_y, solid)
-        look_up(
-            frames[i], rotation[i], translation[i], usable, clear, tan_x, tan_y, z_buffer,
+        _reproject(
+            frames[i], depth[i, 0], rotation[i], translation[i], usable, clear, tan_x, tan_y, solid,
             out[i], out_depth[i, 0], known[i, 0],
         )  # fmt: skip
+
+
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def reproject_aside(
+    frames: Any, depth: Any, rotation: Any, translation: Any, usable: Any, tan_x: float, tan_y: float,
+    solid: bool, out: Any, out_depth: Any, known: Any,
+) -> None:  # fmt: skip
+    """`reproject` by the calling thread alone: not all of numba's ways to share work out serve two at once."""
+    clear = clear_of(usable)
+    for i in range(len(frames)):
+        _reproject(
+            frames[i], depth[i, 0], rotation[i], translation[i], usable, clear, tan_x, tan_y, solid,
+            out[i], out_depth[i, 0], known[i, 0],
+        )  # fmt: skip
+
+
+@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+def _reproject(
+    frame: Any, depth: Any, r: Any, t: Any, usable: Any, clear: Any, tan_x: float, tan_y: float, solid: bool,
+    out: Any, out_depth: Any, known: Any,
+) -> None:  # fmt: skip
+    z_buffer = _z_buffer(depth, r, t, usable, tan_x, tan_y, solid)
+    look_up(frame, r, t, usable, clear, tan_x, tan_y, z_buffer, out, out_depth, known)
 
 
 @nb.njit(cache=True)  # type: ignore[untyped-decorator]

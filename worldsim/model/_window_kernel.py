@@ -36,7 +36,7 @@ def _add(values: Any, times: float, out: Any) -> None:
         out[i] += times * values[i]
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def few(known: Any, size: int, out: Any) -> None:
     """Whether less than half of each window, as far as it lies in the picture, is known: bool `[N, H, W]`."""
     count, height, width = known.shape
@@ -58,7 +58,7 @@ def _span(at: int, length: int, size: int) -> int:
     return min(at + size // 2, length - 1) - max(at - size // 2, 0) + 1
 
 
-@nb.njit(cache=True)  # type: ignore[untyped-decorator]
+@nb.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def bare(known: Any, size: int, out: Any) -> None:
     """Where nothing is known, nor half of the window around: bool `[N, H, W]`; outside the picture lies nothing."""
     count, height, width = known.shape

@@ -76,11 +76,20 @@ def relative_pose(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not (has_numbers(source) and has_numbers(target)):
         return relative_pose_torch(source, target)
-    source, target = torch.broadcast_tensors(source, target)
-    rotation, translation = torch.empty(*source.shape[:-1], 3, 3), torch.empty(*source.shape[:-1], 3)
+    if not (_serves(source, target) or _serves(target, source)):
+        source, target = torch.broadcast_tensors(source, target)
+    shape = max(source.shape, target.shape)[:-1]
+    rotation, translation = torch.empty(*shape, 3, 3), torch.empty(*shape, 3)
     places = rotation.view(-1, 3, 3).numpy(), translation.view(-1, 3).numpy()
     kernel("camera", "relate")(_rows(source), _rows(target), *places)
     return rotation, translation
+
+
+def _serves(pose: Tensor, others: Tensor) -> bool:
+    """Whether each pose serves for a whole row of others, or for one: the kernel needs no copies of it then."""
+    return pose.shape == others.shape or (
+        pose.ndim == others.ndim > 1 and pose.shape[:-2] == others.shape[:-2] and pose.shape[-2] == 1
+    )
 
 
 def _rows(pose: Tensor) -> Any:
@@ -141,7 +150,7 @@ def from_yaw_frame(offset: Tensor, yaw: Tensor) -> Tensor:
 
 def encode_depth(depth: Tensor) -> Tensor:
     """Blocks to [-1, 1], by logarithm: 0.25 blocks is -1, the sky 1."""
-    return (torch.log2(depth.clamp(NEAR, FAR)) - 3.5) / 5.5
+    return torch.log2(depth.clamp(NEAR, FAR)).sub_(3.5).div_(5.5)
 
 
 def decode_depth(code: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ _UNIT = 0.2
 """Of values, about the deviation of a scaled one: brings errors to the order of one."""
 _OUTPUTS: dict[Kind, int] = {"flag": 1, "value": 1, "event": 1, "circle": 2, "choice": SLOTS, "joint": 0}
 _SIZES = [_OUTPUTS[signal.kind] for signal in TABLE]
+# Training weighs events up: their odds are taken down again.
+_LESS = [math.log(EVENT_WEIGHT) * (s.kind == "event") for s, size in zip(TABLE, _SIZES) for _ in range(size)]
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,10 @@ class Heads(nn.Module):
 
     def look(self, features: Features) -> Seen:
         """The parts of the features that are read. No gradient reaches them."""
-        inner, outer = channel_norm(features.inner.detach()), channel_norm(features.outer.detach())
+        inner, outer = channel_norm(features.inner.detach()), features.outer.detach()
         top, left = (self.rows - self.patch) // 2, (self.columns - self.patch) // 2
-        near = outer[:, :, top : top + self.patch, left : left + self.patch]
-        return Seen(inner, near, outer[:, :, -self.strip :], features.cond.detach())
+        near, hud = outer[:, :, top : top + self.patch, left : left + self.patch], outer[:, :, -self.strip :]
+        return Seen(inner, channel_norm(near), channel_norm(hud), features.cond.detach())
 
     def tell(self, seen: Seen) -> Tensor:
         """Raw outputs `[B, n]`; `read` makes signals of them."""
@@ -110,11 +112,10 @@ class Heads(nn.Module):
 def read(raw: Tensor) -> Tensor:
     """Signals `[B, S]` of raw outputs `[B, n]`, in the game's units; flags and events as probabilities."""
     columns = []
-    for signal, part in zip(TABLE, raw.split(_SIZES, 1)):
-        if signal.kind == "flag":
-            columns.append(part[:, 0].sigmoid())
-        elif signal.kind == "event":  # training weighs events up: the odds are taken down again
-            columns.append((part[:, 0] - math.log(EVENT_WEIGHT)).sigmoid())
+    chances = (raw - raw.new_tensor(_LESS)).sigmoid()
+    for signal, part, chance in zip(TABLE, raw.split(_SIZES, 1), chances.split(_SIZES, 1)):
+        if signal.kind in ("flag", "event"):
+            columns.append(chance[:, 0])
         elif signal.kind == "choice":
             columns.append(part.argmax(1).float())
         elif signal.kind == "joint":

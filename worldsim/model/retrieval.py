@@ -17,6 +17,8 @@ GRID = (12, 20)
 """Rows and columns of the coarse view."""
 CELLS = GRID[0] * GRID[1]
 _AHEAD = 0.05
+# Of a cell: among equals the better overlap wins, so that a still player keeps sharp old references.
+_OVERLAP = 0.05
 _SAME_SURFACE = 0.7  # octaves of depth: cells are large
 
 
@@ -45,7 +47,11 @@ def coverage(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Te
         Bool `[B, N, 240]`.
     """
     if has_numbers(depth):
-        return _shown_compiled(depth, source, target, aspect)[0]
+        return shows(depth, source, target, aspect)[0]
+    return _seen_torch(depth, source, target, aspect)
+
+
+def _seen_torch(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
     cells, _, inside = _land(depth, source, target, aspect)
     seen = torch.zeros(*cells.shape[:2], CELLS + 1, dtype=torch.bool, device=depth.device)
     return seen.scatter_(2, torch.where(inside, cells, CELLS), True)[:, :, :-1]
@@ -78,7 +84,11 @@ def resolution(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> 
         depth, source, target, aspect: as for `coverage`.
     """
     if has_numbers(depth):
-        return _shown_compiled(depth, source, target, aspect)[1]
+        return shows(depth, source, target, aspect)[1]
+    return _fine_torch(depth, source, target, aspect)
+
+
+def _fine_torch(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> Tensor:
     cells, z, inside = _land(depth, source, target, aspect)
     fine = torch.where(inside, (z / depth.flatten(2).clamp(min=_AHEAD)).clamp(0, 1), 0.0)
     return torch.zeros_like(fine).scatter_reduce_(2, cells, fine, "amax")
@@ -101,8 +111,10 @@ def finest(fine: Tensor, count: int, least: float) -> list[int]:
     return chosen
 
 
-def _shown_compiled(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
-    """`coverage` and `resolution` of candidates."""
+def shows(depth: Tensor, source: Tensor, target: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
+    """`coverage` and `resolution` of candidates, for little more than either."""
+    if not has_numbers(depth):
+        return _seen_torch(depth, source, target, aspect), _fine_torch(depth, source, target, aspect)
     moved, extent = _relative(source, target, aspect)
     shape = *depth.shape[:2], CELLS
     seen, fine = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape)
@@ -169,9 +181,21 @@ def retrieve(
     Returns:
         Indices `[B, count]`; -1 where no candidate is left.
     """
+    if jitter is None and seen.device.type == "cpu":
+        chosen = torch.empty(len(seen), count, dtype=torch.long)
+        kernel("retrieval", "take")(
+            *(t.contiguous().numpy() for t in (seen, already, valid)), _OVERLAP, chosen.numpy()
+        )
+        return chosen
+    return retrieve_torch(seen, already, valid, count, jitter)
+
+
+def retrieve_torch(
+    seen: Tensor, already: Tensor, valid: Tensor, count: int, jitter: Tensor | None = None
+) -> Tensor:
+    """`retrieve` in plain torch, on any device."""
     valid, already, chosen = valid.clone(), already.clone(), []
-    # Among equals the better overlap wins, so that a still player keeps sharp old references.
-    overlap = seen.sum(2) * 0.05
+    overlap = seen.sum(2) * _OVERLAP
     for _ in range(count):
         score = (seen & ~already[:, None]).sum(2) + overlap
         score = (score if jitter is None else score + jitter).masked_fill(~valid, -1e9)

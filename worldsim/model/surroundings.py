@@ -8,9 +8,13 @@ just behind it is solid.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -64,12 +68,28 @@ def sense(frames: Remembered, eye: Tensor, yaw: Tensor, usable: Tensor) -> Tenso
 def _sense_compiled(points: Tensor, frames: Remembered, usable: Tensor) -> Tensor:
     distance, known = torch.full(points.shape[:2], -1.0), torch.zeros(points.shape[:2])
     pose = frames.pose.float()
-    given = (points, frames.depth, camera_to_world(pose).transpose(-1, -2), pose[..., :3])
+    given = (points, camera_to_world(pose).transpose(-1, -2), pose[..., :3])
     kernel("surroundings", "look_up")(
-        *arrays(*given), frames.valid.numpy(), usable.numpy(),
+        *_depths(frames.depth), *arrays(*given), frames.valid.numpy(), usable.numpy(),
         *tangents(*frames.depth.shape[-2:]), _AHEAD, _BEHIND, distance.numpy(), known.numpy(),
     )  # fmt: skip
     return torch.cat([distance, known], 1)
+
+
+def _depths(depth: Tensor) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """Depth as the kernel takes it: half of it is not asked for, so that it isn't turned into float32 beforehand."""
+    if depth.dtype == torch.float16:
+        return depth.contiguous().view(torch.int16).numpy().view(np.uint16), _halves()
+    return arrays(depth)[0], np.empty(0, np.float32)
+
+
+@functools.cache
+def _halves() -> NDArray[np.float32]:
+    """The float16 of each 16 bits: `[65536]`."""
+    found: NDArray[np.float32] = (
+        torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.float16).float().numpy()
+    )
+    return np.roll(found, 2**15)
 
 
 def sense_torch(points: Tensor, frames: Remembered, usable: Tensor) -> Tensor:

@@ -52,6 +52,22 @@ def _values() -> NDArray[np.float32]:
 
 def float_to_frames(images: Tensor) -> Tensor:
     """Turn floats `[..., 3, H, W]` into frames uint8 `[..., H, W, 3]`, clamped; undoes `frames_to_float` exactly."""
+    if has_numbers(images) and images.is_contiguous() and images.shape[-3] == 3:
+        return _float_to_frames_compiled(images)
+    return float_to_frames_torch(images)
+
+
+def _float_to_frames_compiled(images: Tensor) -> Tensor:
+    *many, _, height, width = images.shape
+    frames = torch.empty(*many, height, width, 3, dtype=torch.uint8)
+    kernel("layers", "to_bytes")(
+        images.view(-1, 3, height * width).numpy(), frames.view(-1, height * width, 3).numpy()
+    )
+    return frames
+
+
+def float_to_frames_torch(images: Tensor) -> Tensor:
+    """`float_to_frames` in plain torch, on any device."""
     scaled = (images.detach().float() + 1.0) * 127.5
     return scaled.round().clamp(0, 255).to(torch.uint8).movedim(-3, -1).contiguous()
 
@@ -197,6 +213,17 @@ def to_cells_torch(pixels: Tensor, factor: int) -> Tensor:
 
 
 def to_pixels(cells: Tensor, factor: int) -> Tensor:
-    """Undo `to_cells`: `F.pixel_shuffle`."""
+    """Undo `to_cells`: `F.pixel_shuffle`, likewise."""
+    if factor != 4 or not has_numbers(cells):
+        return to_pixels_torch(cells, factor)
+    batch, channels, rows, columns = cells.shape
+    pixels = torch.empty(batch, channels // factor**2, rows * factor, columns * factor)
+    places = cells.contiguous().view(-1, factor, factor, rows, columns)
+    kernel("cells", "scatter_four")(places.numpy(), pixels.view(-1, *pixels.shape[2:]).numpy())
+    return pixels
+
+
+def to_pixels_torch(cells: Tensor, factor: int) -> Tensor:
+    """`to_pixels` in plain torch, on any device."""
     pixels = cells.unflatten(1, (-1, factor, factor))
     return pixels.permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)

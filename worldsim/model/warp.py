@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from worldsim.model.camera import FAR, TIGHT, rays, rotate, tangents
 from worldsim.model.faces import BEHIND, close_within_torch, fill_faces_torch
 from worldsim.model.fused import fusible
 from worldsim.model.kernels import arrays, kernel
+from worldsim.model.threads import aside, spare
 
 _NOTHING = torch.iinfo(torch.int32).max
 
@@ -62,14 +64,45 @@ def warp(
 def _warp_compiled(
     frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor, solid: bool
 ) -> Warped:
+    return _begin(frames, depth, rotation, translation, usable, solid)()
+
+
+def warp_aside(
+    frames: Tensor,
+    depth: Tensor,
+    rotation: Tensor,
+    translation: Tensor,
+    usable: Tensor,
+    *,
+    solid: bool = False,
+) -> Callable[[], Warped]:
+    """`warp` that is begun on a second core, if there is one to spare; see `threads.aside`."""
+    if frames.device.type == "cpu" and spare():
+        return _begin(frames, depth, rotation, translation, usable, solid, elsewhere=True)
+    return partial(warp, frames, depth, rotation, translation, usable, solid=solid)
+
+
+def _begin(
+    frames: Tensor, depth: Tensor, rotation: Tensor, translation: Tensor, usable: Tensor, solid: bool,
+    *, elsewhere: bool = False,
+) -> Callable[[], Warped]:  # fmt: skip
     n, _, height, width = frames.shape
     out = torch.empty(n, 3, height, width)
     out_depth, known = torch.empty(n, 1, height, width), torch.empty(n, 1, height, width)
     tan_x, tan_y = tangents(height, width)
     given = arrays(frames, depth, rotation, translation)
     places = (t.numpy() for t in (out, out_depth, known))
-    kernel("warp", "reproject")(*given, usable.contiguous().numpy(), tan_x, tan_y, solid, *places)
-    return Warped(out, out_depth, known)
+    work = partial(
+        kernel("warp", "reproject_aside" if elsewhere else "reproject"), *given, usable.contiguous().numpy(),
+        tan_x, tan_y, solid, *places,
+    )  # fmt: skip
+    done = aside(work) if elsewhere else work
+
+    def finish() -> Warped:
+        done()
+        return Warped(out, out_depth, known)
+
+    return finish
 
 
 def warp_torch(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from worldsim.model.denoiser import Context, Denoiser, Features, Inputs, Prediction, Raw, draw
+from worldsim.model.threads import all_threads
 
 if TYPE_CHECKING:
     from worldsim.sim.network import Network
@@ -103,7 +104,9 @@ class Graphs:
         """See `Network`."""
         if len(inputs.newest) != 1 and not self.batched:
             return self._eager.context(inputs)
-        return to_context(self._context([getattr(inputs, name) for name in INPUT_NAMES]), inputs)
+        with all_threads():
+            tensors = self._context([getattr(inputs, name) for name in INPUT_NAMES])
+        return to_context(tensors, inputs)
 
     def denoise(
         self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float
@@ -111,7 +114,8 @@ class Graphs:
         """See `Network`."""
         if len(x) != 1 and not self.batched:
             return self._eager.denoise(x, noise_level, step_size, context, calm)
-        raw = to_raw(self._denoise([x, noise_level, step_size, *flat_context(context)]))
+        with all_threads():
+            raw = to_raw(self._denoise([x, noise_level, step_size, *flat_context(context)]))
         return draw(raw, x, noise_level, context, calm)
 
 

@@ -13,7 +13,7 @@ from worldsim.model.surroundings import OLDER
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.foresight import foreseen
 from worldsim.sim.imagination import LOST, REST, UNKNOWN, Idea, Imagination, resting
-from worldsim.sim.scenery import redrawn
+from worldsim.sim.scenery import Outlook, redrawn
 from worldsim.sim.sight import Chosen, Sight, choose, row, see, swapped, united
 from worldsim.sim.state import Memory, Scene, WorldState
 
@@ -35,13 +35,14 @@ def due(world: WorldState, sight: Sight) -> bool:
 
 def imagine(
     imagination: Imagination, eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor,
-    sight: Sight, *, trust: float, memory: int,
+    sight: Sight, *, trust: float, memory: int, ahead: Outlook | None = None,
 ) -> tuple[list[WorldState], Sight]:  # fmt: skip
     """The worlds with what is thought of where they know nothing, each by itself, and what is seen then.
 
     Args:
         chosen, pose, sight: what is looked at from `pose` `[B, 5]`, and how it looks, see `sight`.
         trust, memory: see `SimulatorConfig`.
+        ahead: see `redrawn`.
     """
     after, again = list(worlds), {}
     for i, world in enumerate(worlds):
@@ -58,7 +59,7 @@ def imagine(
             if idea.instead:
                 after[i] = replace(after[i], scene=Scene(idea.key.tick, world.tick))
     sight = swapped(sight, again)
-    return redrawn(eyes, after, pose, replace(sight, view=united(sight)), sight.view.known[:, 0])
+    return redrawn(eyes, after, pose, replace(sight, view=united(sight)), sight.view.known[:, 0], ahead)
 
 
 def _with(memory: Memory, idea: Idea, limit: int) -> Memory:
@@ -101,9 +102,10 @@ def _looks(world: WorldState, pose: Tensor) -> list[Tensor]:
 def _worth_a_look(imagination: Imagination, world: WorldState, later: Tensor, aspect: float) -> bool:
     """Whether much of the view from `later` `[5]` is in no memory, and enough is to go on from."""
     newest = world.newest
-    coarse, poses, valid = world.memory.padded(len(world.memory.frames) + 1, later.device)
-    coarse[-1], poses[-1], valid[-1] = shrink_depth(newest.depth), newest.pose, True
-    shown = coverage(coarse[None], poses[None], later[None], aspect)[0, valid].any(0)
+    coarse = shrink_depth(newest.depth).to(later.device)
+    shown = coverage(coarse[None, None], newest.pose[None, None], later[None], aspect)[0, 0]
+    if world.memory.frames:
+        shown = shown | world.memory.shown(later, aspect)[0].any(0)
     wanted = imagination.seen.flatten()
     missing = float((wanted & ~shown).sum() / wanted.sum())
     return UNKNOWN <= missing <= _BLIND

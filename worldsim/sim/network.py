@@ -17,6 +17,7 @@ from torch import Tensor
 from worldsim.errors import ConfigError, MissingDependency
 from worldsim.model.denoiser import Context, Denoiser, Inputs, Prediction
 from worldsim.model.references import DESCRIPTION_SIZE
+from worldsim.model.threads import all_threads
 from worldsim.model.world_model import WorldModel
 from worldsim.sim.backend_cache import read_choice, weight_key, write_choice
 from worldsim.sim.eyes import Eyes
@@ -67,13 +68,15 @@ class Eager:
 
     def context(self, inputs: Inputs) -> Context:
         """See `Network`."""
-        return self._denoiser.context(inputs)
+        with all_threads():
+            return self._denoiser.context(inputs)
 
     def denoise(
         self, x: Tensor, noise_level: Tensor, step_size: Tensor, context: Context, calm: float
     ) -> Prediction:
         """See `Network`."""
-        return self._denoiser(x, noise_level, step_size, context, calm)
+        with all_threads():
+            return self._denoiser(x, noise_level, step_size, context, calm)
 
 
 def open_network(

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from worldsim.model.retrieval import finest, resolution
+from worldsim.model.retrieval import finest
 from worldsim.model.sharpen import sharpen
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.sight import Sight, brought
@@ -51,8 +51,8 @@ def _chosen(world: WorldState, pose: Tensor, aspect: float) -> list[KeyFrame]:
     memory = world.memory
     given = [i for i, key in enumerate(memory.frames) if key.tick <= 0 and not key.imagined]
     copied = world.tick > 0 and not torch.equal(pose, world.newest.pose)
-    if not (given and copied) or memory.coarse is None or memory.poses is None:
+    if not (given and copied):
         return []
-    fine = resolution(memory.coarse[None, given], memory.poses[None, given], pose[None], aspect)[0]
+    fine = memory.shown(pose, aspect)[1][given]
     fine = torch.where(fine < _COARSE, 0.0, fine)
     return [memory.frames[given[k]] for k in finest(fine, ORIGINALS, _LEAST)]

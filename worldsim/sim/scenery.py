@@ -9,8 +9,8 @@ through, is given up where most of what is around is a guess.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,10 +20,10 @@ from worldsim.model.camera import FAR
 from worldsim.model.fill import gaps, lone
 from worldsim.model.grounding import LOOSE
 from worldsim.model.kernels import arrays, has_numbers, kernel
-from worldsim.model.retrieval import finest, resolution
+from worldsim.model.retrieval import finest
 from worldsim.model.warp import Warped
 from worldsim.sim.eyes import Eyes
-from worldsim.sim.sight import Sight, brought
+from worldsim.sim.sight import Sight, brought, brought_aside
 from worldsim.sim.state import KeyFrame, Scene, WorldState
 
 VIEWS = 4
@@ -39,26 +39,56 @@ _LEAST = 6.0  # cells that a view has to add
 _NEARER = 0.85  # of the distance, and it stands before what another view shows
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What the scene of a world will show from where its player gets to; it asks for nothing that is seen by then."""
+
+    before: WorldState
+    after: WorldState
+    """The world with its scene."""
+    keys: list[KeyFrame]
+    """The views of that, those first that show it best."""
+    shown: Callable[[], Warped]
+    """They, and the newest frame as the turn alone leaves it, from there."""
+
+
+def outlook(eyes: Eyes, world: WorldState, pose: Tensor) -> Outlook | None:
+    """The outlook of one world from `pose` `[5]`, begun on a core that has nothing else to do; None without a scene."""
+    height, width = eyes.model.usable.shape
+    after, keys = _views(world, pose, width / height)
+    if not keys:
+        return None
+    source, target = _endless(world, pose)
+    shown = brought_aside(eyes, [*keys, source], torch.stack([pose] * len(keys) + [target]))
+    return Outlook(world, after, keys, shown)
+
+
 def redrawn(
-    eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight, shows: Tensor
-) -> tuple[list[WorldState], Sight]:
+    eyes: Eyes, worlds: Sequence[WorldState], pose: Tensor, sight: Sight, shows: Tensor,
+    ahead: Outlook | None = None,
+) -> tuple[list[WorldState], Sight]:  # fmt: skip
     """The sight from `pose` `[B, 5]` with what is a guess in the newest frame drawn from the place that it is of.
 
     And the worlds with the scene that it is drawn from.
 
     Args:
         shows: `[B, 1, H, W]` 1 where the newest frame itself shows something.
+        ahead: the outlook of the only world, as it was before something was thought of.
     """
     height, width = sight.ground.shape[-2:]
     free = _free(sight.ground) & eyes.model.usable
     some, after = free.flatten(1).any(1).tolist(), list(worlds)
+    if ahead is not None and (worlds[0] is not ahead.before or not some[0]):
+        ahead = None
     chosen: list[list[KeyFrame]] = [[] for _ in worlds]
     for i, world in enumerate(worlds):
-        if some[i]:
+        if ahead is not None:
+            after[i], chosen[i] = ahead.after, ahead.keys
+        elif some[i]:
             after[i], chosen[i] = _views(world, pose[i], width / height)
     if not any(chosen):
         return after, sight
-    seen = _seen(eyes, chosen, pose)
+    seen, turned = _seen(eyes, chosen, pose) if ahead is None else _divided(ahead.shown())
     view = sight.view
     warped, depth, known = view.warped.clone(), view.depth.clone(), view.known.clone()
     ground, begin = sight.ground.clone(), 0
@@ -66,7 +96,7 @@ def redrawn(
         if keys:
             frame, far, shown = _composed(seen, range(begin, begin + len(keys)))
             taken = (shown > 0.5) & free[i]
-            fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5)
+            fades, base = _fading(eyes, after[i], pose[i], warped[i, 0], shows[i] > 0.5, turned)
             share = _share(after[i], base, frame, taken & fades)
             if share < 1:
                 # The network copies one slot: it would take the place as soon as that is more like what it is given.
@@ -84,19 +114,25 @@ def redrawn(
 
 
 def _fading(
-    eyes: Eyes, world: WorldState, pose: Tensor, seen: Tensor, shows: Tensor
+    eyes: Eyes, world: WorldState, pose: Tensor, seen: Tensor, shows: Tensor, turned: Warped | None
 ) -> tuple[Tensor, Tensor]:
     """Bool `[1, H, W]`, where a scene fades in, and the picture `[3, H, W]` that it fades from.
 
     That is what is `seen` where the newest frame `shows` something, and where it no longer does, since the eye has
     gone through a thing, that frame as the turn alone leaves it. What comes into view from aside need not fade.
     """
-    newest = world.newest
     if float(shows.float().mean()) > 1 - _FEW:
         return shows, seen
-    endless = replace(newest, depth=torch.full_like(newest.depth, FAR))
-    turned = brought(eyes, [endless], torch.cat([newest.pose[:3], pose[3:]])[None])
+    if turned is None:
+        source, target = _endless(world, pose)
+        turned = brought(eyes, [source], target[None])
     return shows | (turned.known[0] > 0.5), torch.where(shows, seen, turned.frames[0])
+
+
+def _endless(world: WorldState, pose: Tensor) -> tuple[KeyFrame, Tensor]:
+    """The newest frame, and from where `[5]` it is as the turn alone to `pose` `[5]` leaves it."""
+    newest = world.newest
+    return replace(newest, depth=torch.full_like(newest.depth, FAR)), torch.cat([newest.pose[:3], pose[3:]])
 
 
 def _share(world: WorldState, before: Tensor, after: Tensor, fades: Tensor) -> float:
@@ -125,36 +161,48 @@ def _free(ground: Tensor) -> Tensor:
 def _views(world: WorldState, pose: Tensor, aspect: float) -> tuple[WorldState, list[KeyFrame]]:
     """The world with its scene, and the views of that from `pose` `[5]`, those first that show it best."""
     index = [i for i, key in enumerate(world.memory.frames) if key.imagined]
-    coarse, poses = world.memory.coarse, world.memory.poses
-    if not index or coarse is None or poses is None:
+    if not index:
         return world, []
-    fine = resolution(coarse[None, index], poses[None, index], pose[None], aspect)[0]
-    thought_of = torch.tensor([world.memory.frames[i].tick for i in index])
+    fine = world.memory.shown(pose, aspect)[1][index]
+    thought_of = [world.memory.frames[i].tick for i in index]
     scene = _scene(world, fine, thought_of)
-    here = thought_of == scene.place
+    here = torch.tensor(thought_of) == scene.place
     views = finest(fine * here[:, None], VIEWS, _LEAST)
     scene = scene if views else replace(scene, since=world.tick + 1)
     return replace(world, scene=scene), [world.memory.frames[index[k]] for k in views]
 
 
-def _scene(world: WorldState, fine: Tensor, thought_of: Tensor) -> Scene:
+def _scene(world: WorldState, fine: Tensor, thought_of: list[int]) -> Scene:
     """The scene that shows what is looked at, of places with N views in all.
 
     Args:
         fine: `[N, 240]` how finely each view shows each cell, see `retrieval.resolution`.
-        thought_of: `[N]` int64, ticks at which their places were thought of.
+        thought_of: N ticks at which their places were thought of.
     """
-    now = world.scene
-    shown = {int(tick): float(fine[thought_of == tick].amax(0).sum()) for tick in thought_of.unique()}
+    now, when = world.scene, torch.tensor(thought_of)
+    shown = {tick: float(fine[when == tick].amax(0).sum()) for tick in sorted(set(thought_of))}
     best = max(shown, key=lambda tick: shown[tick] * (1 if tick == now.place else _STAYS))
     coming = shown.get(now.place, 0.0) >= _LEAST and world.tick - now.since < COMES
     return now if best == now.place or coming else Scene(best, world.tick)
 
 
-def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> Warped:
+def _seen(eyes: Eyes, chosen: Sequence[list[KeyFrame]], pose: Tensor) -> tuple[Warped, None]:
     """All the views, one world's after the other's, from where its player stands, less lone pixels."""
     here = torch.repeat_interleave(pose, torch.tensor([len(row) for row in chosen]), 0)
-    seen = brought(eyes, [key for row in chosen for key in row], here)
+    return _clean(brought(eyes, [key for row in chosen for key in row], here)), None
+
+
+def _divided(shown: Warped) -> tuple[Warped, Warped]:
+    """What an outlook shows of a scene, as `_seen` gives it, and of the newest frame."""
+    scene, newest = (
+        Warped(shown.frames[rows], shown.depth[rows], shown.known[rows])
+        for rows in (slice(-1), slice(-1, None))
+    )
+    return _clean(scene), newest
+
+
+def _clean(seen: Warped) -> Warped:
+    """Views less lone pixels."""
     return replace(seen, known=torch.where(lone(seen.known), 0.0, seen.known))
 
 

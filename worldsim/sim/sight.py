@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
@@ -15,9 +15,9 @@ from worldsim.model.fill import WINDOW, gaps, lone
 from worldsim.model.grounding import LOOSE
 from worldsim.model.kernels import arrays, has_numbers, kernel
 from worldsim.model.references import References, View
-from worldsim.model.retrieval import coverage, retrieve, shrink_depth
+from worldsim.model.retrieval import CELLS, coverage, retrieve, shrink_depth
 from worldsim.model.tokenizer import frames_to_planes
-from worldsim.model.warp import Warped, warp
+from worldsim.model.warp import Warped, warp, warp_aside
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.precedence import given_first
 from worldsim.sim.state import KeyFrame, WorldState
@@ -46,10 +46,11 @@ def choose(worlds: Sequence[WorldState], pose: Tensor, slots: int, aspect: float
     wanted, longest = slots - 2, max(len(w.memory.frames) for w in worlds)
     if wanted < 1 or longest == 0:
         return [row + [None] * (slots - len(row)) for row in rows]
-    coarse, poses, valid = (
-        torch.stack(part) for part in zip(*(w.memory.padded(longest, pose.device) for w in worlds))
-    )
-    seen = coverage(coarse, poses, pose, aspect)
+    seen = torch.zeros(len(worlds), longest, CELLS, dtype=torch.bool)
+    for i, world in enumerate(worlds):
+        if world.memory.frames:
+            seen[i, : len(world.memory.frames)] = world.memory.shown(pose[i], aspect)[0]
+    valid = torch.tensor([[k < len(w.memory.frames) for k in range(longest)] for w in worlds])
     newest = shrink_depth(torch.stack([w.newest.depth for w in worlds])).cpu()
     newest_pose = torch.stack([w.newest.pose for w in worlds])
     already = coverage(newest[:, None], newest_pose[:, None], pose, aspect)[:, 0]
@@ -106,11 +107,21 @@ def see(eyes: Eyes, worlds: Sequence[WorldState], chosen: Chosen, pose: Tensor, 
 
 def brought(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Warped:
     """N frames, each as it is seen from one of the poses `[N, 5]`."""
+    return warp(*_moved(eyes, keys, pose), solid=True)
+
+
+def brought_aside(eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor) -> Callable[[], Warped]:
+    """`brought` that is begun on a second core, if there is one to spare; see `threads.aside`."""
+    return warp_aside(*_moved(eyes, keys, pose), solid=True)
+
+
+def _moved(
+    eyes: Eyes, keys: Sequence[KeyFrame], pose: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     rotation, translation = relative_pose(torch.stack([key.pose for key in keys]), pose)
     frames = frames_to_planes(torch.stack([key.frame for key in keys]))
     depth = torch.stack([key.depth for key in keys]).float()[:, None]
-    moved = rotation.to(eyes.device), translation.to(eyes.device)
-    return warp(frames, depth, *moved, eyes.model.usable, solid=True)
+    return frames, depth, rotation.to(eyes.device), translation.to(eyes.device), eyes.model.usable
 
 
 def row(sight: Sight, i: int) -> Sight:

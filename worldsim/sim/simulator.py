@@ -9,7 +9,7 @@ frames = [w.newest.frame for w in worlds]           # uint8 [H, W, 3]
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +28,7 @@ from worldsim.model.references import look
 from worldsim.model.sampler import SAMPLERS
 from worldsim.model.specks import without_specks
 from worldsim.model.surroundings import EYE, OLDER, Remembered, sense
+from worldsim.model.threads import aside, one_thread, spare
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
 from worldsim.sim.dressing import dress, dressed, moves
@@ -41,6 +42,7 @@ from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_networ
 from worldsim.sim.originals import resharpened
 from worldsim.sim.precision import Precision, autocast, choose_precision
 from worldsim.sim.recorded import record
+from worldsim.sim.scenery import outlook
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import Sight, choose, gather, row, see, swapped
 from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
@@ -177,12 +179,14 @@ class Simulator:
             The B worlds a tick later. One whose numbers went wrong keeps its last frame and says so
             in `failed`; the others are not touched by that.
         """
-        shifted, step, offset, pose = self._tread(worlds, actions)
-        worlds, sight = self._look(worlds, pose)
-        worlds, sight = self._work(worlds, shifted[:, 0], pose, sight)
-        worlds, sight = self._dress(worlds, shifted[:, 0], sight)
-        prediction = self._draw(worlds, sight, pose, step, shifted)
-        return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
+        with one_thread(len(worlds) == 1 and self.device.type == "cpu"):
+            noise = aside(partial(self._noise, worlds, 0))
+            shifted, step, offset, pose = self._tread(worlds, actions)
+            worlds, sight = self._look(worlds, pose)
+            worlds, sight = self._work(worlds, shifted[:, 0], pose, sight)
+            worlds, sight = self._dress(worlds, shifted[:, 0], sight)
+            prediction = self._draw(worlds, sight, pose, step, shifted, noise)
+            return self._advance(worlds, prediction, pose, offset, shifted, sight.ground)
 
     @torch.inference_mode()
     def walk(self, worlds: Sequence[WorldState], actions: Tensor) -> list[WorldState]:
@@ -216,12 +220,15 @@ class Simulator:
 
     def _look(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[Sequence[WorldState], Sight]:
         """What is seen from `pose` `[B, 5]`, and the worlds with what was thought of on the way."""
+        ahead = None
+        if self.imagination is not None and len(worlds) == 1 and spare():
+            ahead = outlook(self.eyes, worlds[0], pose[0])
         chosen = choose(worlds, pose, self.slots, self.width / self.height)
         sight = see(self.eyes, worlds, chosen, pose, self.config.trust)
         if self.imagination is not None:
             worlds, sight = imagine(
                 self.imagination, self.eyes, worlds, chosen, pose, sight,
-                trust=self.config.trust, memory=self.config.memory,
+                trust=self.config.trust, memory=self.config.memory, ahead=ahead,
             )  # fmt: skip
         return worlds, resharpened(self.eyes, worlds, pose, sight)
 
@@ -271,6 +278,7 @@ class Simulator:
         pose: Tensor,
         step: Tensor,
         actions: Tensor,
+        noise: Callable[[], Tensor],
     ) -> Prediction:
         device = self.device
         last: list[Prediction] = []
@@ -290,9 +298,8 @@ class Simulator:
                 return prediction.latents
 
             sampler = SAMPLERS[self.config.sampler]
-            noise = self._noise(worlds, 0)
             x = sampler(
-                denoise, noise, schedule(self.config.steps), fresh_noise=lambda k: self._noise(worlds, k)
+                denoise, noise(), schedule(self.config.steps), fresh_noise=lambda k: self._noise(worlds, k)
             )
         return replace(last[0], latents=x)
 
@@ -313,12 +320,13 @@ class Simulator:
         longest = max(len(row) for row in rows)
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
         padded = [row + row[:1] * (longest - len(row)) for row in rows]
-        eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
+        eye, yaw, shape = pose[:, :3].to(self.device), yaw.to(self.device), (len(rows), longest)
         # It is geometry, and torch.stack takes no float16 under bfloat16.
         with autocast(self.device, torch.float32):
+            keys = [key for row in padded for key in row]
             frames = Remembered(
-                depth=torch.stack([torch.stack([key.depth for key in row]) for row in padded]),
-                pose=torch.stack([torch.stack([key.pose for key in row]) for row in padded]).to(self.device),
+                depth=torch.stack([key.depth for key in keys]).unflatten(0, shape),
+                pose=torch.stack([key.pose for key in keys]).unflatten(0, shape).to(self.device),
                 valid=valid.to(self.device),
             )
             return sense(frames, eye, yaw, self.model.usable)

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from worldsim.model.cells import Aim
 from worldsim.model.hands import LONGEST
-from worldsim.model.retrieval import GRID, shrink_depth
+from worldsim.model.retrieval import shows, shrink_depth
 from worldsim.signals import PLACE, TABLE, to_state
 
+_ANSWERS = 4
 _HAPPENINGS = [i for i, s in enumerate(TABLE) if s.kind in ("event", "joint") or s.name == "damage"]
 
 
@@ -74,14 +75,23 @@ class Memory:
         kept = _kept(all_of_them, limit)
         return Memory(tuple(all_of_them[i] for i in kept), coarse[kept], poses[kept])
 
-    def padded(self, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Coarse depth `[count, 12, 20]`, poses `[count, 5]` and validity `[count]`, filled up with empty places."""
-        coarse, poses = torch.ones(count, *GRID, device=device), torch.zeros(count, 5, device=device)
-        valid = torch.zeros(count, dtype=torch.bool, device=device)
-        if self.coarse is not None and self.poses is not None:
-            n = len(self.frames)
-            coarse[:n], poses[:n], valid[:n] = self.coarse, self.poses, True
-        return coarse, poses, valid
+    def shown(self, pose: Tensor, aspect: float) -> tuple[Tensor, Tensor]:
+        """Which cells of the view from `pose` `[5]` each frame shows, bool `[N, 240]`, and how finely, see `retrieval`.
+
+        Several ask that in a tick: the last answers are kept.
+        """
+        asked = (*pose.tolist(), aspect)
+        for key, answer in self._answers:
+            if key == asked:
+                return answer
+        assert self.coarse is not None and self.poses is not None
+        seen, fine = shows(self.coarse[None], self.poses[None], pose[None], aspect)
+        self._answers[:] = [*self._answers[1 - _ANSWERS :], (asked, (seen[0], fine[0]))]
+        return seen[0], fine[0]
+
+    @cached_property
+    def _answers(self) -> list[tuple[tuple[float, ...], tuple[Tensor, Tensor]]]:
+        return []
 
 
 def _kept(frames: Sequence[KeyFrame], limit: int) -> list[int]:
