@@ -16,7 +16,7 @@ from worldsim.model.hands import LONGEST
 from worldsim.model.retrieval import shows, shrink_depth
 from worldsim.signals import PLACE, TABLE, to_state
 
-_ANSWERS = 4
+_ANSWERS = 2  # of a memory: rewinding keeps many of those
 _HAPPENINGS = [i for i, s in enumerate(TABLE) if s.kind in ("event", "joint") or s.name == "damage"]
 
 
