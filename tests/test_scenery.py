@@ -75,6 +75,19 @@ def test_a_scene_fades_in_evenly_and_is_all_that_is_left_in_the_end() -> None:
     assert shown == pytest.approx([240 * age / COMES for age in range(COMES + 1)], abs=2)
 
 
+def test_a_scene_that_fades_in_is_hidden_from_the_other_slots() -> None:
+    """The network copies one slot: it would take the place as soon as that is more like the mixture."""
+    for since, hidden in ((100, True), (0, False)):
+        before = world(place(90, 10, NEAR), scene=Scene(90, since))
+        here, eyes = before.newest.pose[None], simulator().eyes
+        sight = see(eyes, [before], choose([before], here, 4, W / H), here, 0.0)
+        slot = sight.imagined[0].tolist().index(True)
+        _, seen = redrawn(eyes, [before], here, sight, sight.view.known[:, 0])
+        was, now = sight.view.known[0, slot], seen.view.known[0, slot]
+        assert bool(was.any()) and bool((now == was).all()) == (not hidden)
+        assert bool(now[:, 2 : H // 2].any()) == (not hidden)
+
+
 @pytest.mark.parametrize(("share", "expected"), [(1.0, 60.0), (0.05, 240.0)])
 def test_much_that_would_change_at_once_fades_later_too(share: float, expected: float) -> None:
     _, grey, _ = drawn(world(place(90, 240, NEAR, share), scene=Scene(90, 0)), column=1)
