@@ -21,7 +21,7 @@ from worldsim.sim.snapshot import DreamState
 
 @cache
 def exemplars() -> Exemplars:
-    return record_exemplars("worldsim/Voxel-v0", "explorer", count=60, places=0, width=W, height=H)
+    return record_exemplars("worldsim/Voxel-v0", "explorer", count=60, places=0, caves=0, width=W, height=H)
 
 
 @cache

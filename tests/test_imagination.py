@@ -21,6 +21,7 @@ from worldsim.sim.exemplars import (
     EXEMPLARS_FILE,
     Exemplars,
     encode_exemplars,
+    joined,
     load_exemplars,
     single,
     unplaced,
@@ -123,6 +124,25 @@ def test_a_place_is_lit_as_the_world_is() -> None:
         simulator = Simulator(tiny_model(), CONFIG, exemplars=places)
         world = replace(begin(simulator), daytime=daytime)
         assert bool(imagined(turned(simulator, [world], 30.0, 4)[0])) == thought_of
+
+
+def test_underground_lies_a_cave_and_in_the_open_none() -> None:
+    """A meadow that looks alike is no answer in a cave, nor the other way round."""
+    shades = (30, 30, 30), (36, 36, 36)
+    cave = replace(
+        walls(*[shades[1]] * 8, depth=4.0),
+        pose=np.array([[0.5, 1.62, 0.5, 45.0 * k, 0.0] for k in range(8)], np.float32),
+        place=np.zeros(8, np.int32),
+    )
+    both = joined([walls(shades[0], depth=200.0), cave])
+    for depth, expected in ((4.0, shades[1]), (200.0, shades[0])):
+        simulator = Simulator(tiny_model(), CONFIG, exemplars=both)
+        seen = walls(shades[0], depth=depth)
+        world = simulator.begin(
+            torch.from_numpy(seen.frames), seed=0, depth=torch.from_numpy(seen.depth), pose=torch.zeros(1, 5)
+        )
+        ideas = imagined(turned(simulator, [world], 45.0)[0])
+        assert ideas and {tuple(colour(key)) for key in ideas} == {expected}
 
 
 def test_it_can_be_turned_off_and_needs_exemplars() -> None:

@@ -106,8 +106,12 @@ def test_the_chosen_places_are_whole() -> None:
 
 
 def test_a_world_brings_single_views_and_places_along() -> None:
-    found = record_exemplars("worldsim/Voxel-v0", "explorer", count=3, places=1, width=W, height=H)
-    assert np.unique(found.place, return_counts=True)[1].tolist() == [1, 1, 1, VIEWS]
+    found = record_exemplars("worldsim/Voxel-v0", "explorer", count=3, places=1, caves=1, width=W, height=H)
+    *rest, cave = np.unique(found.place, return_counts=True)[1].tolist()
+    assert rest == [1, 1, 1, VIEWS] and cave in (8, 16, 24)
+    views = found.place == found.place.max()
+    assert found.frames[views].mean() < 75 and float(found.depth[views].max()) < 100, "dark, and nothing far"
+    assert np.isnan(found.daytime[views]).all(), "it is as dark at noon"
 
 
 def test_places_of_one_part_are_no_places_of_another() -> None:

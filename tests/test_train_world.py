@@ -36,7 +36,7 @@ TINY_RECIPE = Recipe(
     model=TINY, batch=2, clip=12, rollout=(0.4, 0.3, 0.3), rollout_after=1, long_rollout=0.4, warmup=2, workers=0,
     minutes=None, steps=6, precision="float32", objective=ObjectiveConfig(shortcut=0.3, shortcut_after=1),
     critic=CriticConfig(pull=0.2, widths=(8, 16), warmup=1), long_clip=16,
-    exemplars=2, places=1,
+    exemplars=2, places=1, caves=0,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from worldsim.model.camera import encode_depth
 from worldsim.model.tokenizer import frames_to_float
 from worldsim.sim.exemplars import Exemplars, joined, single
 
+from .caves import record_caves
 from .seeds import Sampler
 from .surveys import SIDES, VIEWS, View, gathered, look, record_surveys
 
@@ -26,15 +27,20 @@ _ROUNDS = 12
 
 
 def record_exemplars(
-    engine: str, policy: str, *, count: int, places: int, width: int, height: int
+    engine: str, policy: str, *, count: int, places: int, caves: int, width: int, height: int
 ) -> Exemplars:
-    """Keep `count` single views of many worlds' play, and the views of `places` surveyed places, that differ."""
+    """Keep `count` single views of many worlds' play, and the views of `places` surveyed places, that differ.
+
+    And those of some caves.
+    """
     size = {"width": width, "height": height}
-    views = record_views(engine, policy, count=count, **size)
-    if not places:
-        return views
-    crowd = record_surveys(engine, first=FIRST_WORLD, places=_CROWD_OF_PLACES * places, **size)
-    return joined([views, choose_places(crowd, places)])
+    parts = [record_views(engine, policy, count=count, **size)]
+    if places:
+        crowd = record_surveys(engine, first=FIRST_WORLD, places=_CROWD_OF_PLACES * places, **size)
+        parts.append(choose_places(crowd, places))
+    if caves and (found := record_caves(engine, first=FIRST_WORLD, places=caves, **size)) is not None:
+        parts.append(found)
+    return joined(parts)
 
 
 def record_views(engine: str, policy: str, *, count: int, width: int, height: int) -> Exemplars:

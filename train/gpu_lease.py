@@ -45,7 +45,7 @@ _TINY_MODEL = (
 )  # fmt: skip
 _TINY = (
     "batch=2", "clip=12", "long_clip=12", "workers=2", "engines=2", "memory_mb=20", "resident_gb=0.04",
-    "compile=false", "exemplars=4", "places=1", "rollout_after=1", "objective.shortcut_after=1",
+    "compile=false", "exemplars=4", "places=1", "caves=0", "rollout_after=1", "objective.shortcut_after=1",
 )  # fmt: skip
 
 

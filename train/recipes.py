@@ -93,6 +93,8 @@ class Recipe:
     """Single views of the game that go with the world, for it to begin inventions from; 9 KB each as it ships."""
     places: int = 36
     """Places of the game, of 24 views each (see `surveys`), that go with it; recordings give as many single views."""
+    caves: int = 6
+    """Caves of a live game, of up to 24 views each (see `caves`), that go with it."""
     preview_minutes: float | None = 10.0
     """Time between strips of real against generated frames, one at the end included; None for none at all."""
     save_minutes: float = 5.0
@@ -105,7 +107,8 @@ def debug() -> Recipe:
     return Recipe(
         model=WorldModelConfig(d, MotionConfig(width=128), HeadsConfig(width=64)),
         batch=8, clip=16, long_clip=32, rollout_after=20, warmup=20, minutes=1.0, workers=1, engines=4, memory_mb=40,
-        preview_minutes=0.5, save_minutes=0.5, exemplars=12, places=1, objective=ObjectiveConfig(shortcut_after=40),
+        preview_minutes=0.5, save_minutes=0.5, exemplars=12, places=1, caves=0,
+        objective=ObjectiveConfig(shortcut_after=40),
     )  # fmt: skip
 
 

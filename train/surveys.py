@@ -56,20 +56,27 @@ def survey(game: Any, *, yaw: float) -> list[View] | None:
     """
     views: list[View] = []
     for stand in range(STANDS):
-        if stand and not any(_walk(game, yaw + turn) for turn in (0.0, 90.0, -90.0)):
+        if stand and not any(walk(game, yaw + turn) for turn in (0.0, 90.0, -90.0)):
             return None
         _act(game, ticks=_SETTLE)
         if game.state()["in_water"] or game.state()["health"] < _WHOLE:
             return None
-        for pitch in PITCHES:
-            for side in range(SIDES):
-                _face(game, yaw + 90.0 * side, pitch)
-                views.append(look(game))
+        views += views_from_here(game, yaw)
     near = np.mean([(depth[::4, ::4] < _NEAR).mean() for _, depth, _, _ in views])
     return views if near <= _CLOSE else None
 
 
-def _walk(game: Any, yaw: float) -> bool:
+def views_from_here(game: Any, yaw: float) -> list[View]:
+    """What is seen to all four sides, level, then up, `yaw` first."""
+    views = []
+    for pitch in PITCHES:
+        for side in range(SIDES):
+            _face(game, yaw + 90.0 * side, pitch)
+            views.append(look(game))
+    return views
+
+
+def walk(game: Any, yaw: float, blocks: float = _APART) -> bool:
     """Go on to the next stand; False if something is in the way."""
     _face(game, yaw)
     begin, stuck = _eye(game), 0
@@ -78,7 +85,7 @@ def _walk(game: Any, yaw: float) -> bool:
         _act(game, "forward", *(("jump",) if stuck > 1 else ()))
         here = _eye(game)
         stuck = stuck + 1 if _apart(before, here) < 0.05 else 0
-        if _apart(begin, here) >= _APART:
+        if _apart(begin, here) >= blocks:
             return True
         if stuck > _STUCK or game.state()["in_water"]:
             return False

@@ -256,7 +256,7 @@ class Run:
                 return kept
         if self.options.data is not None:
             return clip_exemplars(self.source, count + VIEWS * places)
-        return record_exemplars(*self._played(), count=count, places=places, **size)
+        return record_exemplars(*self._played(), count=count, places=places, caves=self.recipe.caves, **size)
 
     def _home(self) -> Path | None:
         """The world that this one goes on from in the game that it is of: what lies beside its weights is kept."""

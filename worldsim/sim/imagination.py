@@ -51,6 +51,8 @@ _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
 _SHIFT = 0.03  # a block: what is near looks torn from elsewhere
 _ONWARD, _FAR = 0.005, 10.0  # a block that the place is known for ahead of a view, up to so many
+_DARK, _OPEN = 80.0, 100.0  # grey levels; blocks
+_SIDES, _LATELY = 8, 6  # views of a place that is known from all sides; of what was seen
 _STREAM = 0x1DEA_1DEA_1DEA_1DEA
 
 
@@ -81,7 +83,7 @@ class Imagination:
         # Of a view that nobody knows the pose of nobody knows where the others lie.
         laid, alone = poses[:, :4].isfinite().all(1), -1 - torch.arange(len(poses))
         self.placing, self.place = Placing(poses), torch.where(laid, torch.from_numpy(exemplars.place), alone)
-        self.onward = _onward(poses, self.place)
+        self.onward, self.cave = _onward(poses, self.place), _caves(self.frames, self.depth, self.place)
         self.usable = usable.float()[None, None].cpu()
         self.seen = self._shrunk(self.usable) > 0.5
         # For each pixel of the HUD the row of the nearest one above it that is none: its colours must not bleed.
@@ -112,7 +114,8 @@ class Imagination:
         lost = bool(unknown.sum() >= LOST * cells)
         long = 1.0 if lost else min(max(idle - LONG_REST, 0) / _PATIENCE, 1.0)
         limit = _FIT + _RELIEF * long * float((unknown | worn).sum() / cells)
-        places = self.placing.around(pose, self._alike(pose, anyhow=lost) & self._lit_as(world))
+        allowed = self._alike(pose, anyhow=lost) & self._lit_as(world) & (self.cave == _underground(world))
+        places = self.placing.around(pose, allowed)
         found = self._fitting(world, pose, places, view, (known, unknown | worn, worn), limit)
         if found is None:
             return None
@@ -277,6 +280,28 @@ def _daylight(daytime: Tensor) -> Tensor:
     """Share of noon's light, from dusk, a little before the sun is up, to full day, soon after; nan for nan."""
     height = torch.sin(2 * math.pi * (daytime - 0.25))
     return ((height + 0.18) / 0.42).clamp(0, 1)
+
+
+def _caves(frames: Tensor, depth: Tensor, place: Tensor) -> Tensor:
+    """Bool `[N]`: views of places that were seen from several sides, and to none of them light or far."""
+    shut = torch.tensor([_shut(f, d) for f, d in zip(frames, depth)])
+    found = torch.zeros_like(shut)
+    for number in place.unique():
+        here = place == number
+        found[here] = here.sum() >= _SIDES and shut[here].float().mean() > 0.7
+    return found
+
+
+def _underground(world: WorldState) -> bool:
+    """Whether all that was seen lately was dark and near: the next thing is no meadow then."""
+    seen = [key for key in world.memory.frames[::-1] if not key.imagined][:_LATELY]
+    return all(_shut(key.frame, key.depth) for key in (world.newest, *seen))
+
+
+def _shut(frame: Tensor, depth: Tensor) -> bool:
+    """Whether a view `[H, W, 3]` is dark, and nothing in it far away."""
+    some = slice(None, None, 4)
+    return float(frame[some, some].float().mean()) < _DARK and float(depth[some, some].max()) < _OPEN
 
 
 def _onward(pose: Tensor, place: Tensor) -> Tensor:
