@@ -51,7 +51,7 @@ _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
 _SHIFT = 0.03  # a block: what is near looks torn from elsewhere
 _ONWARD, _FAR = 0.005, 10.0  # a block that the place is known for ahead of a view, up to so many
-_DARK, _OPEN = 80.0, 100.0  # grey levels; blocks
+_DARK, _OPEN = 75.0, 100.0  # grey levels; blocks
 _SIDES, _LATELY = 8, 6  # views of a place that is known from all sides; of what was seen
 _STREAM = 0x1DEA_1DEA_1DEA_1DEA
 
@@ -299,9 +299,9 @@ def _underground(world: WorldState) -> bool:
 
 
 def _shut(frame: Tensor, depth: Tensor) -> bool:
-    """Whether a view `[H, W, 3]` is dark, and nothing in it far away."""
+    """Whether most of a view `[H, W, 3]` is dark, and nothing in it far away."""
     some = slice(None, None, 4)
-    return float(frame[some, some].float().mean()) < _DARK and float(depth[some, some].max()) < _OPEN
+    return float(frame[some, some].float().mean(2).median()) < _DARK and float(depth[some, some].max()) < _OPEN
 
 
 def _onward(pose: Tensor, place: Tensor) -> Tensor:
