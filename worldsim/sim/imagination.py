@@ -301,7 +301,9 @@ def _underground(world: WorldState) -> bool:
 def _shut(frame: Tensor, depth: Tensor) -> bool:
     """Whether most of a view `[H, W, 3]` is dark, and nothing in it far away."""
     some = slice(None, None, 4)
-    return float(frame[some, some].float().mean(2).median()) < _DARK and float(depth[some, some].max()) < _OPEN
+    return (
+        float(frame[some, some].float().mean(2).median()) < _DARK and float(depth[some, some].max()) < _OPEN
+    )
 
 
 def _onward(pose: Tensor, place: Tensor) -> Tensor:
