@@ -145,23 +145,6 @@ def test_underground_lies_a_cave_and_in_the_open_none() -> None:
         assert ideas and {tuple(colour(key)) for key in ideas} == {expected}
 
 
-def test_a_bright_block_before_the_eyes_is_no_daylight() -> None:
-    dark, bright = (walls((c, c, c), depth=4.0).frames[0] for c in (30, 200))
-    cave = replace(
-        walls(*[(30, 30, 30)] * 8, depth=4.0),
-        pose=np.array([[0.5, 1.62, 0.5, 45.0 * k, 0.0] for k in range(8)], np.float32),
-        place=np.zeros(8, np.int32),
-    )
-    for frames, thought_of in (([dark, bright, dark, dark], True), ([dark, bright, bright, bright], False)):
-        simulator = Simulator(tiny_model(), CONFIG, exemplars=cave)
-        pose = torch.zeros(4, 5)
-        pose[:, 3] = torch.arange(4) * 30.0
-        world = simulator.begin(
-            torch.from_numpy(np.stack(frames)), seed=0, depth=torch.full((4, H, W), 4.0), pose=pose
-        )
-        assert bool(imagined(turned(simulator, [world], 110.0)[0])) == thought_of
-
-
 def test_it_can_be_turned_off_and_needs_exemplars() -> None:
     for simulator in (
         Simulator(tiny_model(), replace(CONFIG, imagine=False), exemplars=walls(GREYER)),

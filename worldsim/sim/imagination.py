@@ -51,7 +51,7 @@ _BOTH = 12  # cells by which it is judged, at least
 _CHANCE = 0.015
 _SHIFT = 0.03  # a block: what is near looks torn from elsewhere
 _ONWARD, _FAR = 0.005, 10.0  # a block that the place is known for ahead of a view, up to so many
-_DARK, _OPEN = 80.0, 100.0  # grey levels; blocks
+_DARK, _OPEN = 75.0, 100.0  # grey levels; blocks
 _SIDES, _LATELY = 8, 6  # views of a place that is known from all sides; of what was seen
 _STREAM = 0x1DEA_1DEA_1DEA_1DEA
 
@@ -284,7 +284,7 @@ def _daylight(daytime: Tensor) -> Tensor:
 
 def _caves(frames: Tensor, depth: Tensor, place: Tensor) -> Tensor:
     """Bool `[N]`: views of places that were seen from several sides, and to none of them light or far."""
-    shut = torch.tensor([_light(f) < _DARK and _farthest(d) < _OPEN for f, d in zip(frames, depth)])
+    shut = torch.tensor([_shut(f, d) for f, d in zip(frames, depth)])
     found = torch.zeros_like(shut)
     for number in place.unique():
         here = place == number
@@ -293,20 +293,17 @@ def _caves(frames: Tensor, depth: Tensor, place: Tensor) -> Tensor:
 
 
 def _underground(world: WorldState) -> bool:
-    """Whether what was seen lately was dark for the most part, and near: the next thing is no meadow then."""
+    """Whether all that was seen lately was dark and near: the next thing is no meadow then."""
     seen = [key for key in world.memory.frames[::-1] if not key.imagined][:_LATELY]
-    keys = (world.newest, *seen)
-    light = torch.tensor([_light(key.frame) for key in keys])
-    return float(light.median()) < _DARK and all(_farthest(key.depth) < _OPEN for key in keys)
+    return all(_shut(key.frame, key.depth) for key in (world.newest, *seen))
 
 
-def _light(frame: Tensor) -> float:
-    """The middle grey level of a frame `[H, W, 3]`."""
-    return float(frame[::4, ::4].float().mean(2).median())
-
-
-def _farthest(depth: Tensor) -> float:
-    return float(depth[::4, ::4].max())
+def _shut(frame: Tensor, depth: Tensor) -> bool:
+    """Whether most of a view `[H, W, 3]` is dark, and nothing in it far away."""
+    some = slice(None, None, 4)
+    return (
+        float(frame[some, some].float().mean(2).median()) < _DARK and float(depth[some, some].max()) < _OPEN
+    )
 
 
 def _onward(pose: Tensor, place: Tensor) -> Tensor:
