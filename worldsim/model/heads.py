@@ -23,8 +23,6 @@ _UNIT = 0.2
 """Of values, about the deviation of a scaled one: brings errors to the order of one."""
 _OUTPUTS: dict[Kind, int] = {"flag": 1, "value": 1, "event": 1, "circle": 2, "choice": SLOTS, "joint": 0}
 _SIZES = [_OUTPUTS[signal.kind] for signal in TABLE]
-# Training weighs events up: their odds are taken down again.
-_LESS = [math.log(EVENT_WEIGHT) * (s.kind == "event") for s, size in zip(TABLE, _SIZES) for _ in range(size)]
 
 
 @dataclass(frozen=True)
@@ -112,10 +110,11 @@ class Heads(nn.Module):
 def read(raw: Tensor) -> Tensor:
     """Signals `[B, S]` of raw outputs `[B, n]`, in the game's units; flags and events as probabilities."""
     columns = []
-    chances = (raw - raw.new_tensor(_LESS)).sigmoid()
-    for signal, part, chance in zip(TABLE, raw.split(_SIZES, 1), chances.split(_SIZES, 1)):
-        if signal.kind in ("flag", "event"):
-            columns.append(chance[:, 0])
+    for signal, part in zip(TABLE, raw.split(_SIZES, 1)):
+        if signal.kind == "flag":
+            columns.append(part[:, 0].sigmoid())
+        elif signal.kind == "event":  # training weighs events up: the odds are taken down again
+            columns.append((part[:, 0] - math.log(EVENT_WEIGHT)).sigmoid())
         elif signal.kind == "choice":
             columns.append(part.argmax(1).float())
         elif signal.kind == "joint":

@@ -181,7 +181,7 @@ def retrieve(
     Returns:
         Indices `[B, count]`; -1 where no candidate is left.
     """
-    if jitter is None and seen.device.type == "cpu":
+    if jitter is None and type(seen) is Tensor and seen.device.type == "cpu":
         chosen = torch.empty(len(seen), count, dtype=torch.long)
         kernel("retrieval", "take")(
             *(t.contiguous().numpy() for t in (seen, already, valid)), _OVERLAP, chosen.numpy()
