@@ -49,9 +49,8 @@ def _come_upon(game: Any, seed: int) -> list[View]:
     for _ in range(_TICKS):
         state = game.state()
         inside, wait = (inside + 1 if "cave" in str(state.get("caption", "")) else 0), wait - 1
-        calm = not state["in_water"] and not state.get(
-            "break_progress", 0
-        )  # cracks would be part of the cave
+        # Cracks would be part of the cave.
+        calm = not state["in_water"] and not state.get("break_progress", 0)
         if inside > _STAYED and wait <= 0 and calm:
             views = _surveyed(game, float(state["pose"][3]))
             if views:

@@ -18,7 +18,8 @@ from .clips import ClipTensors
 
 _SPACING = 3
 """Ticks between the older frames that are remembered: about as far as a dream's key frames lie apart."""
-_RISES = 0.01
+RISES = 0.01
+"""Blocks up or down that a step has to go to rise or fall."""
 _SWAPPED = [
     {INDEX["left"]: INDEX["right"], INDEX["right"]: INDEX["left"]}.get(i, i) for i in range(ACTION_SIZE)
 ]
@@ -104,10 +105,16 @@ def blurred(moment: Moment, config: BlurConfig, generator: torch.Generator) -> M
     return replace(moment, past=past, space=space)
 
 
+def stirs(clips: ClipTensors) -> tuple[Tensor, Tensor]:
+    """Bool `[B, T - 1]` twice: steps that rise or fall, and that touch a wall."""
+    rises = (clips.pose[:, 1:, 1] - clips.pose[:, :-1, 1]).abs() > RISES
+    return rises, clips.signals[:, 1:, _CONTACT] > 0.5
+
+
 def eventful(clips: ClipTensors, first: int, generator: torch.Generator) -> Tensor:
     """Ticks `[B]` from `first` on, those drawn more often in which something happens to the player."""
-    rises = (clips.pose[:, 1:, 1] - clips.pose[:, :-1, 1]).abs() > _RISES
-    weight = 1 + _JUMPY * rises.float() + _TOUCHED * (clips.signals[:, 1:, _CONTACT] > 0.5).float()
+    rises, touches = stirs(clips)
+    weight = 1 + _JUMPY * rises.float() + _TOUCHED * touches.float()
     # What leads up to an event and follows it belongs to it.
     weight = F.max_pool1d(weight[:, None], 3, 1, 1)[:, 0][clips.rows].cpu()
     weight[:, : first - 1] = 0

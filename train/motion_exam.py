@@ -12,7 +12,6 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,11 +19,11 @@ from worldsim import registry
 from worldsim.atomic import write_file
 from worldsim.data.episode import SIGNALS, ClipBatch
 from worldsim.model.world_model import WorldModel
-from worldsim.signals import from_state
 from worldsim.sim.world import load_world
 
 from .clips import ClipTensors
 from .moments import build_moment
+from .motion_lessons import together, watched
 
 FIRST_SEED, SKIPPED, EVERY = 600, 42, 3
 """Evaluation worlds; ticks before there is a past to remember; how often the head is asked."""
@@ -39,15 +38,8 @@ def play(worlds: int, ticks: int, *, width: int, height: int, policy: str = "exp
     for seed in range(FIRST_SEED, FIRST_SEED + worlds):
         game.reset(seed)
         player.reset(seed)
-        action, row, before = np.zeros(25, np.float32), [], None
-        for _ in range(ticks):
-            frame, depth, _ids = game.render_buffers()
-            state = game.state()
-            row.append((frame, action, depth.astype(np.float16), state["pose"], from_state(state, before)))
-            action, before = player.act(state), state
-            game.step(action)
-        rows.append([np.stack(column) for column in zip(*row)])
-    return ClipBatch(*(np.stack(column) for column in zip(*rows)), captions=("",) * worlds)
+        rows.append(watched(game, player, ticks))
+    return together(rows)
 
 
 @torch.no_grad()

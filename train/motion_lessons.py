@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from worldsim import registry
-from worldsim.data.episode import SIGNALS, ClipBatch
+from worldsim.data.episode import ClipBatch
 from worldsim.signals import from_state
 
 from .clips import ClipTensors
-from .moments import Moment, build_moment
+from .moments import RISES, Moment, build_moment, stirs
 
 FIRST_WORLD = 3_000_000
 """Seeds of the worlds that are played in: above 1,000,000, where training goes, too."""
@@ -23,8 +24,6 @@ HISTORY = 8
 PLAYERS = (*["dancer"] * 5, *["explorer"] * 2, "tinker")
 _LEAD, _TICKS, _FIRST = 60, 140, 6  # ticks before a clip, at most, of it, and before its first moment
 _KEPT = 0.5  # of the ticks in which nothing happens
-_RISES = 0.01
-_CONTACT = SIGNALS.index("contact")
 
 
 def play(engine: str, seed: int, *, width: int, height: int) -> Iterator[Moment]:
@@ -38,31 +37,43 @@ def play(engine: str, seed: int, *, width: int, height: int) -> Iterator[Moment]
 
 def happens(moment: Moment) -> Tensor:
     """Bool `[B]`: ticks of rising and falling."""
-    return moment.step[:, 1].abs() > _RISES
+    return moment.step[:, 1].abs() > RISES
 
 
 def _clip(game: Any, rng: np.random.Generator) -> ClipBatch:
-    """One player's ticks in one world; of its pictures only the depth is looked at."""
+    """One player's ticks in one world."""
     game.reset(int(FIRST_WORLD + rng.integers(1_000_000)))
     player = registry.resolve(registry.POLICIES, PLAYERS[rng.integers(len(PLAYERS))], "policy")(
         int(rng.integers(2**31))
     )
-    lead = int(rng.integers(_LEAD))
+    return together([watched(game, player, _TICKS, lead=int(rng.integers(_LEAD)))])
+
+
+Watched = tuple[NDArray[Any], ...]
+"""Frames, actions that led to them, depth, poses and signals of T ticks."""
+
+
+def watched(game: Any, player: Any, ticks: int, *, lead: int = 0) -> Watched:
+    """What a player does in a game, both reset, in `ticks` ticks after `lead` others."""
     action, before, rows = np.zeros(25, np.float32), None, []
-    for tick in range(lead + _TICKS):
+    for tick in range(lead + ticks):
         state = game.state()
         if tick >= lead:
-            _frame, depth, _ids = game.render_buffers()
-            rows.append((action, depth.astype(np.float16), state["pose"], from_state(state, before)))
+            frame, depth, _ids = game.render_buffers()
+            rows.append((frame, action, depth.astype(np.float16), state["pose"], from_state(state, before)))
         action, before = player.act(state), state
         game.step(action)
-    columns = [np.stack(column)[None] for column in zip(*rows)]
-    return ClipBatch(np.zeros((*columns[1].shape, 3), np.uint8), *columns, captions=("",))
+    return tuple(np.stack(column) for column in zip(*rows))
+
+
+def together(worlds: Sequence[Watched]) -> ClipBatch:
+    """What was watched in several worlds as clips."""
+    return ClipBatch(*(np.stack(column) for column in zip(*worlds)), captions=("",) * len(worlds))
 
 
 def _moments(clips: ClipTensors, usable: Tensor, rng: np.random.Generator) -> Iterator[Moment]:
-    rises = (clips.pose[0, 1:, 1] - clips.pose[0, :-1, 1]).abs() > _RISES
-    happened = rises | (clips.signals[0, 1:, _CONTACT] > 0.5)
+    rises, touches = stirs(clips)
+    happened = (rises | touches)[0]
     kept = happened | torch.from_numpy(rng.random(len(happened)) < _KEPT)
     kept[: _FIRST - 1] = False
     ticks = 1 + kept.nonzero()[:, 0]

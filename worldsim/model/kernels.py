@@ -15,8 +15,12 @@ from torch.nn import Parameter
 
 def has_numbers(tensor: Tensor) -> bool:
     """Whether compiled code may read it: floats on the CPU, and nothing is learned from what comes of them."""
-    plain = type(tensor) in (Tensor, Parameter) and tensor.dtype == torch.float32
-    return plain and tensor.device.type == "cpu" and not tensor.requires_grad
+    return in_memory(tensor) and tensor.dtype == torch.float32 and not tensor.requires_grad
+
+
+def in_memory(tensor: Tensor) -> bool:
+    """Whether its numbers, of any kind, are there and on the CPU."""
+    return type(tensor) in (Tensor, Parameter) and tensor.device.type == "cpu"
 
 
 @functools.cache

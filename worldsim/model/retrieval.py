@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from worldsim.model.camera import rays, relative_pose, rotate, tangents
-from worldsim.model.kernels import arrays, has_numbers, kernel
+from worldsim.model.kernels import arrays, has_numbers, in_memory, kernel
 
 GRID = (12, 20)
 """Rows and columns of the coarse view."""
@@ -181,7 +181,7 @@ def retrieve(
     Returns:
         Indices `[B, count]`; -1 where no candidate is left.
     """
-    if jitter is None and type(seen) is Tensor and seen.device.type == "cpu":
+    if jitter is None and in_memory(seen):
         chosen = torch.empty(len(seen), count, dtype=torch.long)
         kernel("retrieval", "take")(
             *(t.contiguous().numpy() for t in (seen, already, valid)), _OVERLAP, chosen.numpy()

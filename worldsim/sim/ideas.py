@@ -22,15 +22,15 @@ _ASIDE = 50.0  # degrees to the side of a view that is all that is known
 _BLIND = 0.75  # share of a view ahead that may be unknown: what goes on from nothing will not fit what lies between
 
 
-def due(world: WorldState, sight: Sight) -> bool:
-    """Whether it is time to look for a need of an idea, with what the world sees, a batch of one.
+def due(world: WorldState, known: Tensor) -> bool:
+    """Whether it is time to look for a need of an idea, with what the R slots show, `[R, 1, H, W]`.
 
     That is at once where next to nothing is known, as after a quick turn: the network would draw the last frame again,
     and what lay there would lie here, too, for good.
     """
     if world.tick % _EVERY == 0 and resting(world) >= REST:
         return True
-    return float(sight.view.known.amax(1).mean()) < 1 - LOST
+    return float(known.amax(0).mean()) < 1 - LOST
 
 
 def imagine(
@@ -46,10 +46,9 @@ def imagine(
     """
     after, again = list(worlds), {}
     for i, world in enumerate(worlds):
-        seen = row(sight, i)
-        if not due(world, seen):
+        if not due(world, sight.view.known[i]):
             continue
-        idea = imagination.idea(world, pose[i], seen)
+        idea = imagination.idea(world, pose[i], row(sight, i))
         if idea is None:
             idea = _ahead(imagination, eyes, world, pose[i], len(chosen[i]), trust)
         if idea is not None:

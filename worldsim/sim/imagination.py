@@ -284,7 +284,7 @@ def _daylight(daytime: Tensor) -> Tensor:
 
 def _caves(frames: Tensor, depth: Tensor, place: Tensor) -> Tensor:
     """Bool `[N]`: views of places that were seen from several sides, and to none of them light or far."""
-    shut = torch.tensor([_shut(f, d) for f, d in zip(frames, depth)])
+    shut = _shut(frames, depth)
     found = torch.zeros_like(shut)
     for number in place.unique():
         here = place == number
@@ -295,15 +295,14 @@ def _caves(frames: Tensor, depth: Tensor, place: Tensor) -> Tensor:
 def _underground(world: WorldState) -> bool:
     """Whether all that was seen lately was dark and near: the next thing is no meadow then."""
     seen = [key for key in world.memory.frames[::-1] if not key.imagined][:_LATELY]
-    return all(_shut(key.frame, key.depth) for key in (world.newest, *seen))
+    keys = (world.newest, *seen)
+    return bool(_shut(torch.stack([k.frame for k in keys]), torch.stack([k.depth for k in keys])).all())
 
 
-def _shut(frame: Tensor, depth: Tensor) -> bool:
-    """Whether most of a view `[H, W, 3]` is dark, and nothing in it far away."""
-    some = slice(None, None, 4)
-    return (
-        float(frame[some, some].float().mean(2).median()) < _DARK and float(depth[some, some].max()) < _OPEN
-    )
+def _shut(frames: Tensor, depth: Tensor) -> Tensor:
+    """Bool `[N]`: whether most of a view of `[N, H, W, 3]` is dark, and nothing in it far away."""
+    light = frames[:, ::4, ::4].float().mean(3).flatten(1).median(1).values
+    return (light < _DARK) & (depth[:, ::4, ::4].flatten(1).amax(1) < _OPEN)
 
 
 def _onward(pose: Tensor, place: Tensor) -> Tensor:
