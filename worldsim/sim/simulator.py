@@ -46,6 +46,7 @@ from worldsim.sim.scenery import outlook
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import Sight, choose, gather, row, see, swapped
 from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
+from worldsim.sim.uncovered import uncovered
 
 _WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
 
@@ -230,6 +231,7 @@ class Simulator:
                 self.imagination, self.eyes, worlds, chosen, pose, sight,
                 trust=self.config.trust, memory=self.config.memory, ahead=ahead,
             )  # fmt: skip
+        sight = uncovered(sight, self.model.usable)
         return worlds, resharpened(self.eyes, worlds, pose, sight)
 
     def _work(
