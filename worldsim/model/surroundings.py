@@ -60,20 +60,35 @@ def sense(frames: Remembered, eye: Tensor, yaw: Tensor, usable: Tensor) -> Tenso
         usable: `[H, W]` bool, False over the HUD.
     """
     points = eye[:, None] + from_yaw_frame(_grid(eye.device).expand(len(eye), -1, -1), yaw[:, None])
+    return torch.cat(distances(points, frames, usable), 1)
+
+
+def distances(
+    points: Tensor, frames: Remembered, usable: Tensor, behind: float = _BEHIND
+) -> tuple[Tensor, Tensor]:
+    """How far points `[B, P, 3]` of the world lie before surfaces, clamped to ±1 block, and 1 where a frame tells.
+
+    The newest frame that tells of a point decides; -1 where none does.
+
+    Args:
+        behind: blocks, below 0, behind a surface: farther back, a frame tells nothing of a point.
+    """
     if has_numbers(points):
-        return _sense_compiled(points, frames, usable)
-    return sense_torch(points, frames, usable)
+        return _distances_compiled(points, frames, usable, behind)
+    return distances_torch(points, frames, usable, behind)
 
 
-def _sense_compiled(points: Tensor, frames: Remembered, usable: Tensor) -> Tensor:
+def _distances_compiled(
+    points: Tensor, frames: Remembered, usable: Tensor, behind: float
+) -> tuple[Tensor, Tensor]:
     distance, known = torch.full(points.shape[:2], -1.0), torch.zeros(points.shape[:2])
     pose = frames.pose.float()
     given = (points, camera_to_world(pose).transpose(-1, -2), pose[..., :3])
     kernel("surroundings", "look_up")(
         *_depths(frames.depth), *arrays(*given), frames.valid.numpy(), usable.numpy(),
-        *tangents(*frames.depth.shape[-2:]), _AHEAD, _BEHIND, distance.numpy(), known.numpy(),
+        *tangents(*frames.depth.shape[-2:]), _AHEAD, behind, distance.numpy(), known.numpy(),
     )  # fmt: skip
-    return torch.cat([distance, known], 1)
+    return distance, known
 
 
 def _depths(depth: Tensor) -> tuple[NDArray[Any], NDArray[np.float32]]:
@@ -92,18 +107,20 @@ def _halves() -> NDArray[np.float32]:
     return np.roll(found, 2**15)
 
 
-def sense_torch(points: Tensor, frames: Remembered, usable: Tensor) -> Tensor:
-    """`sense` of points `[B, P, 3]` of the world, in plain torch on any device."""
-    distance, tells = _look_up(points, frames.depth, frames.pose, frames.valid, usable)
+def distances_torch(
+    points: Tensor, frames: Remembered, usable: Tensor, behind: float = _BEHIND
+) -> tuple[Tensor, Tensor]:
+    """`distances` in plain torch, on any device."""
+    distance, tells = _look_up(points, frames.depth, frames.pose, frames.valid, usable, behind)
     newest = tells.to(torch.uint8).argmax(1, keepdim=True)  # the first of those that tell
     known = tells.any(1)
     nearest = distance.gather(1, newest)[:, 0].clamp(-1, 1)
-    return torch.cat([torch.where(known, nearest, -torch.ones_like(nearest)), known.to(nearest.dtype)], 1)
+    return torch.where(known, nearest, -torch.ones_like(nearest)), known.to(nearest.dtype)
 
 
 @fusible
 def _look_up(
-    points: Tensor, depth: Tensor, pose: Tensor, valid: Tensor, usable: Tensor
+    points: Tensor, depth: Tensor, pose: Tensor, valid: Tensor, usable: Tensor, behind: float
 ) -> tuple[Tensor, Tensor]:
     """Blocks from each of the points `[B, P, 3]` back to the surface in each frame, and whether that says anything."""
     batch, count, height, width = depth.shape
@@ -125,7 +142,7 @@ def _look_up(
     column = ((place[..., 0] + 1) * width / 2).long().clamp(0, width - 1)
     row = ((place[..., 1] + 1) * height / 2).long().clamp(0, height - 1)
     shown = usable.flatten()[row * width + column]
-    return distance, inside & shown & valid[..., None] & (distance > _BEHIND)
+    return distance, inside & shown & valid[..., None] & (distance > behind)
 
 
 def _grid(device: torch.device) -> Tensor:

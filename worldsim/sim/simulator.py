@@ -20,6 +20,7 @@ from torch import Tensor
 
 from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.errors import ConfigError
+from worldsim.model.barriers import held
 from worldsim.model.camera import from_yaw_frame, to_yaw_frame, turn
 from worldsim.model.denoiser import Prediction
 from worldsim.model.grounding import LOOSE, SHRINK, shrink
@@ -215,8 +216,13 @@ class Simulator:
         shifted[:, 0] = actions.float()
         with self._autocast():
             step = self._move(worlds, shifted)
-        pose = turn(torch.stack([w.pose for w in worlds]), shifted[:, 0, CAMERA])
-        offset = from_yaw_frame(step, pose[:, 3])
+        before = torch.stack([w.pose for w in worlds])
+        pose = turn(before, shifted[:, 0, CAMERA])
+        wanted = from_yaw_frame(step, pose[:, 3])
+        with autocast(self.device, torch.float32):
+            offset = held(wanted, before[:, :3], self._felt(worlds), self.model.usable)
+        if offset is not wanted:
+            step = to_yaw_frame(offset, pose[:, 3])
         return shifted, step, offset, torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
 
     def _look(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[Sequence[WorldState], Sight]:
@@ -318,20 +324,23 @@ class Simulator:
 
     def _sense(self, worlds: Sequence[WorldState], pose: Tensor, yaw: Tensor) -> Tensor:
         """What the newest frames and those remembered tell of the space around the players, `[B, 980]`."""
+        eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
+        # It is geometry, and torch.stack takes no float16 under bfloat16.
+        with autocast(self.device, torch.float32):
+            return sense(self._felt(worlds), eye, yaw, self.model.usable)
+
+    def _felt(self, worlds: Sequence[WorldState]) -> Remembered:
+        """The frames by whose depth players feel their way: the newest two, and those remembered last."""
         rows = [[*w.recent, *w.memory.frames[: -OLDER - 1 : -1]] for w in worlds]
         longest = max(len(row) for row in rows)
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
         padded = [row + row[:1] * (longest - len(row)) for row in rows]
-        eye, yaw, shape = pose[:, :3].to(self.device), yaw.to(self.device), (len(rows), longest)
-        # It is geometry, and torch.stack takes no float16 under bfloat16.
-        with autocast(self.device, torch.float32):
-            keys = [key for row in padded for key in row]
-            frames = Remembered(
-                depth=torch.stack([key.depth for key in keys]).unflatten(0, shape),
-                pose=torch.stack([key.pose for key in keys]).unflatten(0, shape).to(self.device),
-                valid=valid.to(self.device),
-            )
-            return sense(frames, eye, yaw, self.model.usable)
+        keys, shape = [key for row in padded for key in row], (len(rows), longest)
+        return Remembered(
+            depth=torch.stack([key.depth for key in keys]).unflatten(0, shape),
+            pose=torch.stack([key.pose for key in keys]).unflatten(0, shape).to(self.device),
+            valid=valid.to(self.device),
+        )
 
     def _advance(
         self,
