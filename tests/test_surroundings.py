@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from worldsim.model import surroundings
-from worldsim.model.surroundings import ACROSS, HEIGHTS, POINTS, Remembered, sense, sense_torch
+from worldsim.model.surroundings import ACROSS, HEIGHTS, POINTS, Remembered, distances_torch, sense
 
 HEIGHT, WIDTH, EYE = 48, 80, 1.62
 
@@ -81,7 +81,7 @@ def test_compiled_and_plain_look_ups_agree(monkeypatch: pytest.MonkeyPatch) -> N
     usable[40:] = False
     eye, yaw = torch.randn(3, 3, generator=generator), torch.tensor([0.0, 50.0, 200.0])
     compiled = sense(frames, eye, yaw, usable)
-    monkeypatch.setattr(surroundings, "_sense_compiled", sense_torch)
+    monkeypatch.setattr(surroundings, "_distances_compiled", distances_torch)
     plain = sense(frames, eye, yaw, usable)
     assert 0.1 < float(plain[:, POINTS:].mean()) < 0.9
     assert torch.allclose(compiled, plain, atol=1e-3)

@@ -21,7 +21,14 @@ def go_on_behind(
         span[:] = widest + 1
         for j in range(height):
             _line(
-                pixels[b, :, j], shown[j], hole[j], widest, np.float32(apart), span[j], out[b, :, j], found[b, j]
+                pixels[b, :, j],
+                shown[j],
+                hole[j],
+                widest,
+                np.float32(apart),
+                span[j],
+                out[b, :, j],
+                found[b, j],
             )
         for i in range(width):
             _line(

@@ -2,7 +2,7 @@
 
 The motion head learns from the game where walls hold, and is not sure of those that a dream has made up. So what it
 says is held against remembered depth: points of the body that were before a surface must not be behind it a tick
-later. In the game that never happens (4 and more of 36 points: in none of 2,721 moves of explorers and dancers).
+later. In the game that never happens (to 4 and more of 36 points: in none of 2,721 moves of explorers and dancers).
 Down and up nothing is asked: water is fallen into, and a step is walked up.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from worldsim.model.kernels import in_memory
 from worldsim.model.surroundings import Remembered, distances
 
 _WIDE = (-0.22, 0.0, 0.22)  # blocks from the eye; a body is 0.3 wide to each side
@@ -29,10 +30,13 @@ def held(offset: Tensor, eye: Tensor, frames: Remembered, usable: Tensor) -> Ten
         frames: what is remembered, the newest first.
         usable: `[H, W]` bool, False over the HUD.
     """
-    if not bool((offset[:, [0, 2]].abs() > _STILL).any()):
+    if in_memory(offset) and not bool((offset[:, [0, 2]].abs() > _STILL).any()):
         return offset
-    body = eye.to(frames.pose.device)[:, None] + _body(frames.pose.device)
-    steps = offset.to(body.device)[:, None, None] * body.new_tensor([[0, 0, 0], [1, 0, 0], [0, 0, 1]])[:, None]
+    device = frames.pose.device
+    body = eye.to(device)[:, None] + _body(device)
+    # As it stands, and moved along each axis.
+    axes = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]).to(device)
+    steps = offset.to(device)[:, None, None] * axes[:, None]
     distance, known = distances((body[:, None] + steps).flatten(1, 2), frames, usable, _BEHIND)
     before, *after = distance.unflatten(1, (3, -1)).unbind(1)
     free, *told = (known.unflatten(1, (3, -1)) > 0.5).unbind(1)
@@ -44,5 +48,5 @@ def held(offset: Tensor, eye: Tensor, frames: Remembered, usable: Tensor) -> Ten
 
 def _body(device: torch.device) -> Tensor:
     """`[36, 3]` points of a body, from its eye."""
-    wide, high = (torch.tensor(values, device=device) for values in (_WIDE, _HIGH))
+    wide, high = (torch.tensor(values).to(device) for values in (_WIDE, _HIGH))
     return torch.stack(torch.meshgrid(wide, high, wide, indexing="ij"), -1).reshape(-1, 3)

@@ -214,13 +214,14 @@ class Simulator:
         """The actions `[B, K, 25]`, the step in the yaw's frame and in the world's, and the pose that it leads to."""
         shifted = torch.stack([w.actions for w in worlds]).roll(1, 1)
         shifted[:, 0] = actions.float()
+        felt = self._felt(worlds)
         with self._autocast():
-            step = self._move(worlds, shifted)
+            step = self._move(worlds, shifted, felt)
         before = torch.stack([w.pose for w in worlds])
         pose = turn(before, shifted[:, 0, CAMERA])
         wanted = from_yaw_frame(step, pose[:, 3])
         with autocast(self.device, torch.float32):
-            offset = held(wanted, before[:, :3], self._felt(worlds), self.model.usable)
+            offset = held(wanted, before[:, :3], felt, self.model.usable)
         if offset is not wanted:
             step = to_yaw_frame(offset, pose[:, 3])
         return shifted, step, offset, torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
@@ -311,23 +312,22 @@ class Simulator:
             )
         return replace(last[0], latents=x)
 
-    def _move(self, worlds: Sequence[WorldState], actions: Tensor) -> Tensor:
+    def _move(self, worlds: Sequence[WorldState], actions: Tensor, felt: Remembered) -> Tensor:
         """The step `[B, 3]` in the level frame of the new yaw, on the CPU."""
         pose = torch.stack([w.pose for w in worlds])
         yaw = pose[:, 3] + actions[:, 0, CAMERA][:, 1]
         past = to_yaw_frame(torch.stack([w.past for w in worlds]), yaw[:, None].expand(-1, 2))
         device = self.device
         step = self.model.move(
-            pose[:, 4].to(device), actions.to(device), past.to(device), self._sense(worlds, pose, yaw)
+            pose[:, 4].to(device), actions.to(device), past.to(device), self._sense(felt, pose, yaw)
         ).cpu()
         return settle(step, actions[:, 0])
 
-    def _sense(self, worlds: Sequence[WorldState], pose: Tensor, yaw: Tensor) -> Tensor:
-        """What the newest frames and those remembered tell of the space around the players, `[B, 980]`."""
+    def _sense(self, felt: Remembered, pose: Tensor, yaw: Tensor) -> Tensor:
+        """What remembered frames tell of the space around the players, `[B, 980]`."""
         eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
-        # It is geometry, and torch.stack takes no float16 under bfloat16.
-        with autocast(self.device, torch.float32):
-            return sense(self._felt(worlds), eye, yaw, self.model.usable)
+        with autocast(self.device, torch.float32):  # it is geometry
+            return sense(felt, eye, yaw, self.model.usable)
 
     def _felt(self, worlds: Sequence[WorldState]) -> Remembered:
         """The frames by whose depth players feel their way: the newest two, and those remembered last."""
@@ -336,11 +336,12 @@ class Simulator:
         valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
         padded = [row + row[:1] * (longest - len(row)) for row in rows]
         keys, shape = [key for row in padded for key in row], (len(rows), longest)
-        return Remembered(
-            depth=torch.stack([key.depth for key in keys]).unflatten(0, shape),
-            pose=torch.stack([key.pose for key in keys]).unflatten(0, shape).to(self.device),
-            valid=valid.to(self.device),
-        )
+        with autocast(self.device, torch.float32):  # torch.stack takes no float16 under bfloat16
+            return Remembered(
+                depth=torch.stack([key.depth for key in keys]).unflatten(0, shape),
+                pose=torch.stack([key.pose for key in keys]).unflatten(0, shape).to(self.device),
+                valid=valid.to(self.device),
+            )
 
     def _advance(
         self,
@@ -412,7 +413,7 @@ class Simulator:
         actions = torch.cat([action[None].float(), state.actions[:-1]])
         if pose is None:
             with self._autocast():
-                step = self._move([state], actions[None])
+                step = self._move([state], actions[None], self._felt([state]))
             turned = turn(state.newest.pose, action[CAMERA].float())
             pose = torch.cat([turned[:3] + from_yaw_frame(step, turned[3:4])[0], turned[3:]])
         offset = pose[:3] - state.newest.pose[:3]
