@@ -2,7 +2,7 @@
 
 Between two surfaces, one near and one far, every step opens a slit that no frame has shown. Filled from both sides
 alike it becomes a fringe of the near one, the next slit beside it another, and after a second a wall trails a curtain
-of its own colours. So the far side goes on, mirrored at the slit's edge, as disocclusions are filled in depth-image-based
+of its own colours. So the far side goes on, mirrored at the slit's edge, as disocclusions are filled in image-based
 rendering (Fehn 2004). It is a guess, and says so: where enough of it has come together, a place is thought of.
 """
 
