@@ -27,7 +27,7 @@ from worldsim.sim.exemplars import (
     unplaced,
 )
 from worldsim.sim.foresight import AHEAD, foreseen
-from worldsim.sim.imagination import REST
+from worldsim.sim.imagination import REST, _underground
 from worldsim.sim.sight import Sight, united
 from worldsim.sim.sight import choose as choose_frames
 from worldsim.sim.simulator import Simulator, SimulatorConfig
@@ -143,6 +143,17 @@ def test_underground_lies_a_cave_and_in_the_open_none() -> None:
         )
         ideas = imagined(turned(simulator, [world], 45.0)[0])
         assert ideas and {tuple(colour(key)) for key in ideas} == {expected}
+
+
+def test_a_pale_block_before_the_eyes_is_not_the_sun() -> None:
+    dark, pale = (30, 30, 30), (120, 120, 120)
+    simulator = Simulator(tiny_model(), CONFIG)
+    for shown, expected in (((dark, pale, dark, dark), True), ((pale, pale, dark, dark), False)):
+        seen = walls(*shown, depth=4.0)
+        pose = torch.tensor([[0.5, 1.62, 0.5, 40.0 * k, 0.0] for k in range(len(shown))])
+        frames, depth = torch.from_numpy(seen.frames), torch.from_numpy(seen.depth)
+        world = simulator.begin(frames, seed=0, depth=depth, pose=pose)
+        assert len(world.memory.frames) == 2 and _underground(world) == expected
 
 
 def test_it_can_be_turned_off_and_needs_exemplars() -> None:

@@ -293,16 +293,26 @@ def _caves(frames: Tensor, depth: Tensor, place: Tensor) -> Tensor:
 
 
 def _underground(world: WorldState) -> bool:
-    """Whether all that was seen lately was dark and near: the next thing is no meadow then."""
+    """Whether all that was seen lately was near, and as a rule dark: the next thing is no meadow then."""
     seen = [key for key in world.memory.frames[::-1] if not key.imagined][:_LATELY]
     keys = (world.newest, *seen)
-    return bool(_shut(torch.stack([k.frame for k in keys]), torch.stack([k.depth for k in keys])).all())
+    light, far = _light(torch.stack([k.frame for k in keys])), _far(torch.stack([k.depth for k in keys]))
+    return bool((light.median() < _DARK) & (far < _OPEN).all())
 
 
 def _shut(frames: Tensor, depth: Tensor) -> Tensor:
     """Bool `[N]`: whether most of a view of `[N, H, W, 3]` is dark, and nothing in it far away."""
-    light = frames[:, ::4, ::4].float().mean(3).flatten(1).median(1).values
-    return (light < _DARK) & (depth[:, ::4, ::4].flatten(1).amax(1) < _OPEN)
+    return (_light(frames) < _DARK) & (_far(depth) < _OPEN)
+
+
+def _light(frames: Tensor) -> Tensor:
+    """Grey levels `[N]` of the middle pixel of `[N, H, W, 3]`."""
+    return frames[:, ::4, ::4].float().mean(3).flatten(1).median(1).values
+
+
+def _far(depth: Tensor) -> Tensor:
+    """Blocks `[N]` to the farthest that `[N, H, W]` show."""
+    return depth[:, ::4, ::4].flatten(1).amax(1)
 
 
 def _onward(pose: Tensor, place: Tensor) -> Tensor:
