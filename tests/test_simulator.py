@@ -15,8 +15,9 @@ from worldsim.model import threads, warp
 from worldsim.model.retrieval import coverage, resolution
 from worldsim.signals import TABLE
 from worldsim.sim import simulator as simulation
+from worldsim.sim.legs import settle
 from worldsim.sim.sight import choose
-from worldsim.sim.simulator import Simulator, SimulatorConfig, settle
+from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.snapshot import DreamState
 from worldsim.sim.state import Memory, WorldState, unseen
 

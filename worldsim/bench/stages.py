@@ -116,7 +116,7 @@ def _clock(session: Any, window: Any, simulator: Any) -> Clock:
 def around_simulator(clock: Clock, simulator: Any) -> None:
     """Time the stages of `Simulator.step`; what is left of it is nobody's."""
     for owner, name, stage in (
-        (simulator, "_move", "motion"), (simulator, "_look", "references"),
+        (simulator.legs, "tread", "motion"), (simulator, "_look", "references"),
         (simulator, "_work", "hands"), (simulator, "_dress", "overlay"),
         (simulator.eyes, "inputs", "references"),
         (simulator.network, "context", "context"), (simulator.network, "denoise", "denoise"),

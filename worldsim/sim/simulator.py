@@ -18,17 +18,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
+from worldsim.actions import ACTION_SIZE, CAMERA
 from worldsim.errors import ConfigError
-from worldsim.model.barriers import held
-from worldsim.model.camera import from_yaw_frame, to_yaw_frame, turn
+from worldsim.model.camera import from_yaw_frame, turn
 from worldsim.model.denoiser import Prediction
 from worldsim.model.grounding import LOOSE, SHRINK, shrink
 from worldsim.model.noise import frame_noise, schedule
 from worldsim.model.references import look
 from worldsim.model.sampler import SAMPLERS
 from worldsim.model.specks import without_specks
-from worldsim.model.surroundings import EYE, OLDER, Remembered, sense
+from worldsim.model.surroundings import EYE
 from worldsim.model.threads import aside, one_thread, spare
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
@@ -39,6 +38,7 @@ from worldsim.sim.familiarity import Familiarity
 from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
 from worldsim.sim.ideas import imagine
 from worldsim.sim.imagination import Imagination
+from worldsim.sim.legs import Legs
 from worldsim.sim.network import Backend, Eager, Network, open_eyes, open_network
 from worldsim.sim.originals import resharpened
 from worldsim.sim.precision import Precision, autocast, choose_precision
@@ -48,8 +48,6 @@ from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import Sight, choose, gather, row, see, swapped
 from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
 from worldsim.sim.uncovered import uncovered
-
-_WALK = [INDEX[key] for key in ("forward", "back", "left", "right", "jump", "sneak")]
 
 UNRELATED = 56.0
 """Expected mean absolute error of what is invented, in grey levels.
@@ -117,7 +115,7 @@ class Simulator:
         self.familiarity = Familiarity(exemplars) if exemplars and len(set(exemplars.place)) > 1 else None
         if self.model.hands is not None and self.device.type == "cpu":
             warm_up()
-        self.eyes: Eyes = Eyes(self.model)
+        self.legs, self.eyes = Legs(self.model, self.dtype), Eyes(self.model)
         self.network: Network = Eager(self.model.denoiser)
         self.network = open_network(
             self.model, self.config.backend, calm=self.config.calm, dtype=self.dtype,
@@ -183,7 +181,7 @@ class Simulator:
         """
         with one_thread(len(worlds) == 1 and self.device.type == "cpu"):
             noise = aside(partial(self._noise, worlds, 0))
-            shifted, step, offset, pose = self._tread(worlds, actions)
+            shifted, step, offset, pose = self.legs.tread(worlds, actions)
             worlds, sight = self._look(worlds, pose)
             worlds, sight = self._work(worlds, shifted[:, 0], pose, sight)
             worlds, sight = self._dress(worlds, shifted[:, 0], sight)
@@ -197,7 +195,7 @@ class Simulator:
         Of events only what hands do is told: for others the picture would have to tell. A later `step` draws
         from where the player has got to.
         """
-        shifted, _, offset, pose = self._tread(worlds, actions)
+        shifted, _, offset, pose = self.legs.tread(worlds, actions)
         worlds = [self._feel(w, shifted[i, 0], pose[i : i + 1]) for i, w in enumerate(worlds)]
         finite = offset.isfinite().all(1).tolist()
         return [
@@ -209,22 +207,6 @@ class Simulator:
             if finite[i] else replace(w, failed="the model's numbers are not finite")
             for i, w in enumerate(worlds)
         ]  # fmt: skip
-
-    def _tread(self, worlds: Sequence[WorldState], actions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The actions `[B, K, 25]`, the step in the yaw's frame and in the world's, and the pose that it leads to."""
-        shifted = torch.stack([w.actions for w in worlds]).roll(1, 1)
-        shifted[:, 0] = actions.float()
-        felt = self._felt(worlds)
-        with self._autocast():
-            step = self._move(worlds, shifted, felt)
-        before = torch.stack([w.pose for w in worlds])
-        pose = turn(before, shifted[:, 0, CAMERA])
-        wanted = from_yaw_frame(step, pose[:, 3])
-        with autocast(self.device, torch.float32):
-            offset = held(wanted, before[:, :3], felt, self.model.usable)
-        if offset is not wanted:
-            step = to_yaw_frame(offset, pose[:, 3])
-        return shifted, step, offset, torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
 
     def _look(self, worlds: Sequence[WorldState], pose: Tensor) -> tuple[Sequence[WorldState], Sight]:
         """What is seen from `pose` `[B, 5]`, and the worlds with what was thought of on the way."""
@@ -312,37 +294,6 @@ class Simulator:
             )
         return replace(last[0], latents=x)
 
-    def _move(self, worlds: Sequence[WorldState], actions: Tensor, felt: Remembered) -> Tensor:
-        """The step `[B, 3]` in the level frame of the new yaw, on the CPU."""
-        pose = torch.stack([w.pose for w in worlds])
-        yaw = pose[:, 3] + actions[:, 0, CAMERA][:, 1]
-        past = to_yaw_frame(torch.stack([w.past for w in worlds]), yaw[:, None].expand(-1, 2))
-        device = self.device
-        step = self.model.move(
-            pose[:, 4].to(device), actions.to(device), past.to(device), self._sense(felt, pose, yaw)
-        ).cpu()
-        return settle(step, actions[:, 0])
-
-    def _sense(self, felt: Remembered, pose: Tensor, yaw: Tensor) -> Tensor:
-        """What remembered frames tell of the space around the players, `[B, 980]`."""
-        eye, yaw = pose[:, :3].to(self.device), yaw.to(self.device)
-        with autocast(self.device, torch.float32):  # it is geometry
-            return sense(felt, eye, yaw, self.model.usable)
-
-    def _felt(self, worlds: Sequence[WorldState]) -> Remembered:
-        """The frames by whose depth players feel their way: the newest two, and those remembered last."""
-        rows = [[*w.recent, *w.memory.frames[: -OLDER - 1 : -1]] for w in worlds]
-        longest = max(len(row) for row in rows)
-        valid = torch.tensor([[k < len(row) for k in range(longest)] for row in rows])
-        padded = [row + row[:1] * (longest - len(row)) for row in rows]
-        keys, shape = [key for row in padded for key in row], (len(rows), longest)
-        with autocast(self.device, torch.float32):  # torch.stack takes no float16 under bfloat16
-            return Remembered(
-                depth=torch.stack([key.depth for key in keys]).unflatten(0, shape),
-                pose=torch.stack([key.pose for key in keys]).unflatten(0, shape).to(self.device),
-                valid=valid.to(self.device),
-            )
-
     def _advance(
         self,
         worlds: Sequence[WorldState],
@@ -412,8 +363,7 @@ class Simulator:
         """Move along given footage: the pose after `action`, and the state that remembers the action."""
         actions = torch.cat([action[None].float(), state.actions[:-1]])
         if pose is None:
-            with self._autocast():
-                step = self._move([state], actions[None], self._felt([state]))
+            step = self.legs.move([state], actions[None])
             turned = turn(state.newest.pose, action[CAMERA].float())
             pose = torch.cat([turned[:3] + from_yaw_frame(step, turned[3:4])[0], turned[3:]])
         offset = pose[:3] - state.newest.pose[:3]
@@ -482,14 +432,3 @@ def _doubt(spread: Tensor, ground: Tensor, strange: Sequence[float]) -> list[flo
 def _finite(numbers: Tensor) -> Tensor:
     """Bool `[B]`: whether all of each `[B, ...]` are finite. Their sum tells, in a tenth of the time."""
     return numbers.flatten(1).sum(1, dtype=torch.float32).isfinite()
-
-
-def settle(step: Tensor, actions: Tensor) -> Tensor:
-    """Take small steps `[B, 3]` for none, so that a player at rest does not creep away on the head's decimals.
-
-    In the game gravity adds 0.08 blocks a tick and a walk 0.2; what is far below is the head's error.
-    """
-    pressed = actions[:, _WALK].amax(1, keepdim=True) > 0.5
-    least = torch.where(pressed, 0.008, 0.03).repeat(1, 3)
-    least[:, 1] = 0.03
-    return torch.where(step.abs() < least, 0.0, step)
