@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from model_fakes import H, W
@@ -12,6 +14,7 @@ from worldsim.sim.sight import Sight
 from worldsim.sim.uncovered import WIDEST, gone_on, gone_on_torch, uncovered
 
 NEAR, FAR = 2.0, 20.0
+Fill = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def scene(slit: int, far: float = FAR, *, down: bool = False) -> tuple[Tensor, Tensor, Tensor]:
@@ -31,9 +34,9 @@ def scene(slit: int, far: float = FAR, *, down: bool = False) -> tuple[Tensor, T
 
 @pytest.mark.parametrize("fill", [gone_on, gone_on_torch])
 @pytest.mark.parametrize("down", [False, True])
-def test_a_slit_beside_a_wall_mirrors_the_landscape_behind(fill: object, down: bool) -> None:
+def test_a_slit_beside_a_wall_mirrors_the_landscape_behind(fill: Fill, down: bool) -> None:
     pixels, known, usable = scene(3, down=down)
-    out, found = gone_on(pixels, known, usable) if fill is gone_on else gone_on_torch(pixels, known, usable)
+    out, found = fill(pixels, known, usable)
     assert (found == (known < 0.5)).all()
     line, edge = (out[0, :, :, 5], H // 3) if down else (out[0, :, 5], W // 3)
     assert torch.equal(line[:, edge : edge + 3], line[:, edge + 3 : edge + 6].flip(1))

@@ -220,8 +220,7 @@ class Simulator:
                 self.imagination, self.eyes, worlds, chosen, pose, sight,
                 trust=self.config.trust, memory=self.config.memory, ahead=ahead,
             )  # fmt: skip
-        sight = uncovered(sight, self.model.usable)
-        return worlds, resharpened(self.eyes, worlds, pose, sight)
+        return worlds, resharpened(self.eyes, worlds, pose, uncovered(sight, self.model.usable))
 
     def _work(
         self, worlds: Sequence[WorldState], actions: Tensor, pose: Tensor, sight: Sight

@@ -32,9 +32,8 @@ def uncovered(sight: Sight, usable: Tensor) -> Sight:
     view = sight.view
     layers, known = composite(torch.cat([view.warped, view.depth], 2), view.known)
     pixels, found = gone_on(layers, known, usable)
-    if found.device.type == "cpu" and not bool(
-        found.any()
-    ):  # to ask a GPU would wait for all that is under way
+    # To ask a GPU would wait for all that is under way.
+    if found.device.type == "cpu" and not bool(found.any()):
         return sight
     warped, depth, shown = view.warped.clone(), view.depth.clone(), view.known.clone()
     warped[:, 0] = torch.where(found, pixels[:, :3], warped[:, 0])
