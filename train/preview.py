@@ -15,10 +15,12 @@ from torch import Tensor
 from worldsim import registry
 from worldsim.data.episode import ClipBatch, daytimes, filled_depth
 from worldsim.model.camera import to_yaw_frame
+from worldsim.model.surroundings import Remembered
 from worldsim.model.world_model import WorldModel
 from worldsim.png import grid, write_png
 from worldsim.signals import from_state
 from worldsim.sim.exemplars import Exemplars
+from worldsim.sim.legs import Legs
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.state import WorldState
 
@@ -34,27 +36,24 @@ class Twin:
     clips: ClipBatch
 
 
-class Led(Simulator):
-    """A simulator that takes the steps which recorded players took, from their frame `CONTEXT` on.
+class Rails(Legs):
+    """Legs that take the steps which recorded players took, from their frame `CONTEXT` on, whatever is in the way.
 
     Args:
         clips: with poses; world `b` of a batch follows clip `b`.
     """
 
-    def __init__(
-        self,
-        model: WorldModel,
-        config: SimulatorConfig,
-        clips: ClipBatch,
-        exemplars: Exemplars | None = None,
-    ) -> None:
-        super().__init__(model, config, exemplars=exemplars)
+    def __init__(self, model: WorldModel, dtype: torch.dtype, clips: ClipBatch) -> None:
+        super().__init__(model, dtype)
         pose = torch.from_numpy(np.asarray(clips.pose))
         steps = to_yaw_frame(pose[:, 1:, :3] - pose[:, :-1, :3], pose[:, 1:, 3])
         self._steps = torch.cat([torch.zeros_like(steps[:, :1]), steps], 1)
 
-    def _move(self, worlds: Sequence[WorldState], actions: Tensor) -> Tensor:
+    def step(self, worlds: Sequence[WorldState], actions: Tensor, felt: Remembered) -> Tensor:
         return self._steps[: len(worlds), CONTEXT + worlds[0].tick]
+
+    def hold(self, offset: Tensor, eye: Tensor, felt: Remembered) -> Tensor:
+        return offset
 
 
 def record_twin(engine: str, policy: str, *, worlds: int, frames: int, width: int, height: int) -> Twin:
@@ -99,11 +98,9 @@ def dream(
     """
     clips = twin.clips
     assert clips.pose is not None
-    simulator = (
-        Simulator(model, config, exemplars=exemplars)
-        if led_by is None
-        else Led(model, config, led_by, exemplars)
-    )
+    simulator = Simulator(model, config, exemplars=exemplars)
+    if led_by is not None:
+        simulator.legs = Rails(simulator.model, simulator.dtype, led_by)
     # A world that uses depth makes its own, where recordings have none.
     blind = clips.depth is None and model.config.denoiser.compensation == "full"
     depth = None if blind else torch.from_numpy(filled_depth(clips)[:, :CONTEXT])

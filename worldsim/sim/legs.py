@@ -38,20 +38,25 @@ class Legs:
         shifted = torch.stack([w.actions for w in worlds]).roll(1, 1)
         shifted[:, 0] = actions.float()
         felt = self._felt(worlds)
-        step = self._step(worlds, shifted, felt)
+        step = self.step(worlds, shifted, felt)
         before = torch.stack([w.pose for w in worlds])
         pose = turn(before, shifted[:, 0, CAMERA])
         wanted = from_yaw_frame(step, pose[:, 3])
-        offset = held(wanted, before[:, :3], felt, self.model.usable)
+        offset = self.hold(wanted, before[:, :3], felt)
         if offset is not wanted:
             step = to_yaw_frame(offset, pose[:, 3])
         return shifted, step, offset, torch.cat([pose[:, :3] + offset, pose[:, 3:]], 1)
 
     def move(self, worlds: Sequence[WorldState], actions: Tensor) -> Tensor:
-        """The step `[B, 3]` after actions `[B, K, 25]`, in the level frame of the new yaw, as the head says it."""
-        return self._step(worlds, actions, self._felt(worlds))
+        """The step `[B, 3]` after actions `[B, K, 25]`, in the level frame of the new yaw, that nothing holds."""
+        return self.step(worlds, actions, self._felt(worlds))
 
-    def _step(self, worlds: Sequence[WorldState], actions: Tensor, felt: Remembered) -> Tensor:
+    def hold(self, offset: Tensor, eye: Tensor, felt: Remembered) -> Tensor:
+        """What surfaces leave of steps `[B, 3]` of the world from `eye` `[B, 3]`."""
+        return held(offset, eye, felt, self.model.usable)
+
+    def step(self, worlds: Sequence[WorldState], actions: Tensor, felt: Remembered) -> Tensor:
+        """As `move`, given the frames by whose depth players feel their way."""
         pose = torch.stack([w.pose for w in worlds])
         yaw = pose[:, 3] + actions[:, 0, CAMERA][:, 1]
         past = to_yaw_frame(torch.stack([w.past for w in worlds]), yaw[:, None].expand(-1, 2))
