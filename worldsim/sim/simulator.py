@@ -47,7 +47,7 @@ from worldsim.sim.scenery import outlook
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import Sight, choose, gather, row, see, swapped
 from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
-from worldsim.sim.uncovered import uncovered
+from worldsim.sim.uncovered import FINE, uncovered
 
 UNRELATED = 56.0
 """Expected mean absolute error of what is invented, in grey levels.
@@ -220,7 +220,9 @@ class Simulator:
                 self.imagination, self.eyes, worlds, chosen, pose, sight,
                 trust=self.config.trust, memory=self.config.memory, ahead=ahead,
             )  # fmt: skip
-        return worlds, resharpened(self.eyes, worlds, pose, uncovered(sight, self.model.usable))
+        if self.width >= FINE:
+            sight = uncovered(sight, self.model.usable)
+        return worlds, resharpened(self.eyes, worlds, pose, sight)
 
     def _work(
         self, worlds: Sequence[WorldState], actions: Tensor, pose: Tensor, sight: Sight

@@ -19,6 +19,8 @@ from worldsim.sim.sight import Sight
 
 WIDEST = 16
 """Pixels across the widest slit. What is wider is begun elsewhere, see `model.fill`."""
+FINE = 128
+"""Pixels across a picture from which on it helps: in 80x48 a slit is part of a pixel, and the network does as well."""
 APART = 1.25
 """How many times as far as the near side the far side lies, at least; else it is a crack in one surface."""
 
