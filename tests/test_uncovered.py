@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -79,13 +80,6 @@ def test_it_is_a_guess_in_the_newest_frame() -> None:
     assert (after.view.known[:, 0] == 1).all() and (after.view.known[:, 1] == 0).all()
     assert torch.equal(after.ground, known), "nothing given tells it"
     assert torch.equal(before.view.warped[:, 0], pixels[:, :3]), "what was seen is not changed"
-    whole = replace_known(before)
+    # All of it is shown by another slot.
+    whole = replace(before, view=replace(view, known=torch.stack([known, torch.ones_like(known)], 1)))
     assert uncovered(whole, usable) is whole
-
-
-def replace_known(sight: Sight) -> Sight:
-    """The same sight with nothing uncovered: another slot shows all of it."""
-    view = sight.view
-    known = view.known.clone()
-    known[:, 1] = 1
-    return Sight(sight.references, sight.imagined, View(**{**vars(view), "known": known}), sight.ground)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from worldsim.model.kernels import in_memory
-from worldsim.model.surroundings import Remembered, distances
+from worldsim.model.surroundings import Remembered, distances, lattice
 
 _WIDE = (-0.22, 0.0, 0.22)  # blocks from the eye; a body is 0.3 wide to each side
 _HIGH = (-0.9, -0.5, -0.1, 0.1)  # blocks above the eye: what lies lower may be a step
@@ -33,7 +33,7 @@ def held(offset: Tensor, eye: Tensor, frames: Remembered, usable: Tensor) -> Ten
     if in_memory(offset) and not bool((offset[:, [0, 2]].abs() > _STILL).any()):
         return offset
     device = frames.pose.device
-    body = eye.to(device)[:, None] + _body(device)
+    body = eye.to(device)[:, None] + lattice(_WIDE, _HIGH, device)
     # As it stands, and moved along each axis.
     axes = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]).to(device)
     steps = offset.to(device)[:, None, None] * axes[:, None]
@@ -44,9 +44,3 @@ def held(offset: Tensor, eye: Tensor, frames: Remembered, usable: Tensor) -> Ten
     through = [(free & k & (d < _INSIDE)).sum(1) >= _FEW for d, k in zip(after, told)]
     stays = torch.stack([through[0], torch.zeros_like(through[0]), through[1]], 1).to(offset.device)
     return torch.where(stays, 0.0, offset)
-
-
-def _body(device: torch.device) -> Tensor:
-    """`[36, 3]` points of a body, from its eye."""
-    wide, high = (torch.tensor(values).to(device) for values in (_WIDE, _HIGH))
-    return torch.stack(torch.meshgrid(wide, high, wide, indexing="ij"), -1).reshape(-1, 3)

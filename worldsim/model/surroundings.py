@@ -9,6 +9,7 @@ just behind it is solid.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,8 @@ def sense(frames: Remembered, eye: Tensor, yaw: Tensor, usable: Tensor) -> Tenso
     Args:
         usable: `[H, W]` bool, False over the HUD.
     """
-    points = eye[:, None] + from_yaw_frame(_grid(eye.device).expand(len(eye), -1, -1), yaw[:, None])
+    grid = lattice(ACROSS, HEIGHTS, eye.device)
+    points = eye[:, None] + from_yaw_frame(grid.expand(len(eye), -1, -1), yaw[:, None])
     return torch.cat(distances(points, frames, usable), 1)
 
 
@@ -145,8 +147,7 @@ def _look_up(
     return distance, inside & shown & valid[..., None] & (distance > behind)
 
 
-def _grid(device: torch.device) -> Tensor:
-    """`[1, P, 3]` (right, up, forward) of the points."""
-    across, up = (torch.tensor(values).to(device) for values in (ACROSS, HEIGHTS))
-    right, height, forward = torch.meshgrid(across, up, across, indexing="ij")
-    return torch.stack([right, height, forward], -1).reshape(1, -1, 3)
+def lattice(across: Sequence[float], heights: Sequence[float], device: torch.device) -> Tensor:
+    """`[P, 3]` (right, up, forward): all points at these blocks to the right, ahead, and up."""
+    side, up = (torch.tensor(values).to(device) for values in (across, heights))
+    return torch.stack(torch.meshgrid(side, up, side, indexing="ij"), -1).reshape(-1, 3)
