@@ -13,9 +13,10 @@ from worldsim.train.exemplars import record_exemplars
 
 from worldsim import registry
 from worldsim.actions import ACTION_SIZE
+from worldsim.sim.doubt import UNRELATED
 from worldsim.sim.exemplars import Exemplars, joined
 from worldsim.sim.familiarity import Familiarity
-from worldsim.sim.simulator import UNRELATED, Simulator, SimulatorConfig
+from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.snapshot import DreamState
 
 

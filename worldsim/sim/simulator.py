@@ -31,6 +31,7 @@ from worldsim.model.surroundings import EYE
 from worldsim.model.threads import aside, one_thread, spare
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
+from worldsim.sim.doubt import Doubt
 from worldsim.sim.dressing import dress, dressed, moves
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.eyes import Eyes
@@ -48,12 +49,6 @@ from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import Sight, choose, gather, row, see, swapped
 from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
 from worldsim.sim.uncovered import FINE, uncovered
-
-UNRELATED = 56.0
-"""Expected mean absolute error of what is invented, in grey levels.
-
-Dreams of the first world had 48 to 67, by horizon; two frames that have nothing to do with each other differ by 68.
-"""
 
 
 @dataclass(frozen=True)
@@ -113,6 +108,7 @@ class Simulator:
             Imagination(exemplars, self.model.usable) if exemplars and self.config.imagine else None
         )
         self.familiarity = Familiarity(exemplars) if exemplars and len(set(exemplars.place)) > 1 else None
+        self.doubt = Doubt(exemplars, self.model.usable)
         if self.model.hands is not None and self.device.type == "cpu":
             warm_up()
         self.legs, self.eyes = Legs(self.model, self.dtype), Eyes(self.model)
@@ -159,6 +155,7 @@ class Simulator:
             actions=torch.zeros(self.history, ACTION_SIZE), past=torch.zeros(2, 3),
             caption=torch.zeros(size) if caption is None else caption.float(), daytime=daytime,
             strange=0.0 if self.familiarity is None else self.familiarity.strangeness(frames[-1]),
+            apart=self.doubt.apart(frames[-1]),
         )  # fmt: skip
         for t in range(steps + 1):
             if t > 0:
@@ -306,9 +303,9 @@ class Simulator:
     ) -> list[WorldState]:
         kept = (shrink(ground)[:, 0] * 255).round().to(torch.uint8)
         invented = (1 - ground.mean((1, 2, 3))).tolist()
-        doubt = _doubt(self.model.spread(prediction), ground, [w.strange for w in worlds])
         latents = prediction.latents.float()
         frames = float_to_frames(self.model.frame(latents))
+        doubt = self.doubt.expected(frames, self.model.spread(prediction), ground, worlds, pose[:, 4])
         guessed = (ground < LOOSE) & self.model.usable
         depth = without_specks(self.model.depth(prediction), guessed)[:, 0].half()
         signals = self._read(prediction)
@@ -419,15 +416,6 @@ class Simulator:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return autocast(self.device, self.dtype)
-
-
-def _doubt(spread: Tensor, ground: Tensor, strange: Sequence[float]) -> list[float]:
-    """Expected error of B frames in grey levels: the network's own where it is grounded, a stranger's elsewhere.
-
-    Of a dream that began from something that no game shows the network's own says nothing.
-    """
-    expected = (ground * spread.float() * 127.5 + (1 - ground) * UNRELATED).mean((1, 2, 3)).tolist()
-    return [(1 - s) * own + s * max(own, UNRELATED) for own, s in zip(expected, strange)]
 
 
 def _finite(numbers: Tensor) -> Tensor:

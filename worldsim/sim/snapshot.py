@@ -93,6 +93,7 @@ def check_fits(state: Any, simulator: Simulator, world_hash: str) -> None:
         and w.actions.shape[0] == simulator.history
         and w.caption.shape[0] == simulator.model.config.denoiser.caption_size
         and (w.signals is None or w.signals.shape == (signals,))
+        and (w.apart is None or w.apart.shape == (simulator.doubt.places,))
     )
     if not fits:
         raise UsageError("restore_state: the state's sizes are not those of this world")
@@ -132,6 +133,8 @@ def _arrays(w: WorldState) -> dict[str, NDArray[Any]]:
         "scene": np.array([w.scene.place, w.scene.since], np.int64),
         "grip": _grip_numbers(w.grip),
     }
+    if w.apart is not None:
+        arrays["apart"] = w.apart.cpu().numpy()
     if w.signals is not None:
         arrays["signals"] = w.signals.cpu().numpy()
     if w.overlay is not None:
@@ -159,6 +162,7 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         for f, d, p, t, g, m in zip(frames, depth, pose, ticks, ground, made)
     )
     doubt = need_array(arrays, "uncertainty", np.float64, (2,))
+    apart = need_array(arrays, "apart", np.float32, (None,)) if "apart" in arrays else None
     signals = need_array(arrays, "signals", np.float32, (None,)) if "signals" in arrays else None
     eye = need_array(arrays, "eye", np.float32, (5,)) if "eye" in arrays else None
     lies = need_array(arrays, "overlay", np.uint8, (4, STRIP, width)) if "overlay" in arrays else None
@@ -170,6 +174,7 @@ def _fields(arrays: Arrays, recent: int) -> dict[str, Any]:
         "caption": torch.from_numpy(need_array(arrays, "caption", np.float32, (None,))),
         "daytime": float(need_array(arrays, "daytime", np.float64, (1,))[0]),
         "strange": float(need_array(arrays, "strange", np.float64, (1,))[0]) if "strange" in arrays else 0.0,
+        "apart": None if apart is None else torch.from_numpy(apart),
         "uncertainty": float(doubt[0]),
         "invented": float(doubt[1]),
         "signals": None if signals is None else torch.from_numpy(signals),

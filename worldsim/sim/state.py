@@ -163,6 +163,8 @@ class WorldState:
     """Time of day in [0, 1) that it began at, nan if unknown: the light that imagined places are to have."""
     strange: float = 0.0
     """How sure it is that what it began from is not of the game it knows, in [0, 1], see `familiarity`."""
+    apart: Tensor | None = None
+    """`[P]` how far what it began from is from each place that exemplars show, in grey levels, see `doubt`."""
     failed: str = ""
     """Why the world ended, if its numbers went wrong."""
     eye: Tensor | None = None
