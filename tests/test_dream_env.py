@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from model_fakes import H, W, save_tiny_world
+from worldsim.envs.voxel_sky import DAY_TICKS
 
 from worldsim.actions import noop
 from worldsim.errors import CheckpointError, ConfigError, InvalidAction, ResetNeeded, UsageError
@@ -102,6 +103,15 @@ def test_begins_from_footage(env: DreamEnv) -> None:
     assert env.clone_state().world.daytime == 0.75
     assert np.array_equal(obs, frames[0])
     assert env.buffers()["depth"].shape == (H, W)
+
+
+def test_a_time_of_day_that_was_given_goes_on_as_the_games_does(env: DreamEnv) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (1, H, W, 3), dtype=np.uint8)
+    env.reset(seed=0, options={"frames": frames, "time_of_day": 0.99999})
+    assert env.simulator.config.day == DAY_TICKS
+    for n in range(1, 4):
+        told = env.step(noop())[4]["state"]["time_of_day"]
+        assert told == pytest.approx((0.99999 + n / DAY_TICKS) % 1, abs=1e-6)
 
 
 def test_what_is_invented_is_said(env: DreamEnv) -> None:

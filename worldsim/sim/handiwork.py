@@ -8,6 +8,7 @@ that is remembered.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -94,8 +95,14 @@ def rested(grip: Grip, action: Tensor) -> Grip:
     return Grip(None, 0, since, keys[-1] if keys else grip.slot, arm=arm, swung=grip.arm > 0)
 
 
-def noted(world: WorldState, signals: Tensor, *, hands: bool) -> Tensor:
-    """Signals `[S]` with what needs no picture: the slot that was chosen and, with `hands`, what they did."""
+def noted(world: WorldState, signals: Tensor, *, hands: bool, day: int) -> Tensor:
+    """Signals `[S]` of a world's next tick with what needs no picture.
+
+    That is the slot that was chosen, the time, if it is known at what time of a `day` of so many ticks the dream began,
+    and, with `hands`, what they did.
+    """
+    if not math.isnan(world.daytime):
+        signals[PLACE["time_of_day"]] = (world.daytime + (world.tick + 1) / day) % 1.0
     if world.grip.slot >= 0:
         signals[PLACE["slot"]] = world.grip.slot
     if hands:

@@ -79,6 +79,8 @@ class SimulatorConfig:
     """Blocks moved since the last remembered frame that make the next one worth remembering."""
     key_angle: float = 10.0
     """Degrees turned, likewise."""
+    day: int = 12_000
+    """Ticks of a day, by which a time of day that was given goes on: the voxel game's; Minecraft's has 24,000."""
 
 
 class Simulator:
@@ -199,7 +201,7 @@ class Simulator:
             replace(
                 w, tick=w.tick + 1, actions=shifted[i].clone(), past=torch.stack([offset[i], w.past[0]]),
                 eye=pose[i].clone(), overlay=None if moves(w, shifted[i, 0]) else w.overlay,
-                signals=None if w.signals is None else noted(w, unseen(w, offset[i]), hands=self.tells_handiwork),
+                signals=None if w.signals is None else self._noted(w, unseen(w, offset[i])),
             )
             if finite[i] else replace(w, failed="the model's numbers are not finite")
             for i, w in enumerate(worlds)
@@ -330,7 +332,7 @@ class Simulator:
                     past=torch.stack([offset[i], w.past[0]]),
                     uncertainty=doubt[i],
                     invented=invented[i],
-                    signals=noted(w, signals[i].clone(), hands=self.tells_handiwork),
+                    signals=self._noted(w, signals[i].clone()),
                     eye=None,
                 )
             )
@@ -340,6 +342,9 @@ class Simulator:
     def tells_handiwork(self) -> bool:
         """Whether signals say what hands did, rather than what the picture looks like."""
         return self.model.hands is not None and self.model.heads is not None
+
+    def _noted(self, world: WorldState, signals: Tensor) -> Tensor:
+        return noted(world, signals, hands=self.tells_handiwork, day=self.config.day)
 
     def _read(self, prediction: Prediction) -> Tensor:
         with self._autocast():
