@@ -44,13 +44,13 @@ class Doubt:
     """
 
     def __init__(self, exemplars: Exemplars | None, usable: Tensor) -> None:
-        self._usable = _sampled(usable[None, :, :, None])[0, :, 0]
         self.places = 0
         if exemplars is None:
             return
+        self._kept = _sampled(usable[None, :, :, None])[0, :, 0].nonzero()[:, 0]
         place = torch.from_numpy(exemplars.place).long().to(usable.device)
         self.places = int(place.max()) + 1
-        self._views = _sampled(torch.from_numpy(exemplars.frames)).to(usable.device)[:, self._usable]
+        self._views = self._compared(torch.from_numpy(exemplars.frames).to(usable.device))
         self._pitch = torch.from_numpy(exemplars.pose[:, 4]).to(usable.device)
         self._place, self._many = place, place.bincount()[place].float().log()
 
@@ -58,8 +58,8 @@ class Doubt:
         """How far uint8 `[H, W, 3]` is from the view of each place that is most like it: `[P]` grey levels."""
         if self.places == 0:
             return None
-        shown = _sampled(frame[None]).to(self._views.device)[:, self._usable]
-        off = (shown.float() - self._views.float()).abs().mean((1, 2))
+        shown = self._compared(frame[None].to(self._views.device))
+        off = (shown.float() - self._views.float()).abs().mean(1)
         least = torch.full((self.places,), torch.inf, device=off.device)
         return least.scatter_reduce(0, self._place, off, "amin").cpu()
 
@@ -76,28 +76,34 @@ class Doubt:
             ground: `[B, 1, H, W]` in [0, 1]: how far pixels follow from what was given.
             pitch: `[B]` degrees.
         """
-        known = (ground * spread.float() * 127.5).mean((1, 2, 3))
-        guessed = 1 - _sampled(ground.movedim(1, 3))[:, self._usable, 0]
-        share = (1 - ground).mean((1, 2, 3))
-        there = self._elsewhere(frames, worlds, pitch.to(frames.device))
-        off = (guessed * there).sum(1) / guessed.sum(1).clamp(min=1e-6)
-        expected = (known + share * off).tolist()
+        known, guessed = (ground * spread.float() * 127.5).mean((1, 2, 3)), (1 - ground).mean((1, 2, 3))
+        if self.places:
+            off = self._elsewhere(frames, ground, worlds, pitch.to(frames.device))
+        else:
+            off = torch.full_like(guessed, UNRELATED)
+        expected = (known + guessed * off).tolist()
         return [(1 - w.strange) * own + w.strange * max(own, UNRELATED) for own, w in zip(expected, worlds)]
 
-    def _elsewhere(self, frames: Tensor, worlds: Sequence[WorldState], pitch: Tensor) -> Tensor:
-        """How far each of M pixels is from what might be there, `[B, M]` or `[B, 1]` grey levels."""
-        told = torch.tensor([w.apart is not None for w in worlds], device=frames.device)[:, None]
-        if self.places == 0 or not any(w.apart is not None for w in worlds):
-            return torch.full(told.shape, UNRELATED, device=frames.device)
+    def _elsewhere(
+        self, frames: Tensor, ground: Tensor, worlds: Sequence[WorldState], pitch: Tensor
+    ) -> Tensor:
+        """How far what is guessed is from what might be there: `[B]` grey levels."""
+        told = torch.tensor([w.apart is not None for w in worlds], device=frames.device)
         none = torch.zeros(self.places)
         apart = torch.stack([none if w.apart is None else w.apart for w in worlds]).to(frames.device)
+        guessed = 1 - self._compared(ground.movedim(1, 3))
         steep = (pitch[:, None] - self._pitch) / _STEEP
-        weight, views = (-apart[:, self._place] / _LIKE - steep.square() / 2 - self._many).topk(
-            min(_VIEWS, len(self._pitch)), dim=1
-        )
-        shown = _sampled(frames)[:, None, self._usable].float()
-        off = (shown - self._views[views].float()).abs().mean(3)
-        return torch.where(told, (weight.softmax(1)[:, :, None] * off).sum(1), UNRELATED)
+        like = -apart[:, self._place] / _LIKE - steep.square() / 2 - self._many
+        weight, views = like.topk(min(_VIEWS, len(self._pitch)), dim=1)
+        shown = self._compared(frames)[:, None].float()
+        # A product, as means over three colours are slow.
+        share = (guessed / guessed.sum(1, keepdim=True).clamp(min=1e-6) / 3).repeat_interleave(3, 1)
+        off = (shown - self._views[views].float()).abs() @ share[:, :, None]
+        return torch.where(told, (weight.softmax(1) * off[:, :, 0]).sum(1), UNRELATED)
+
+    def _compared(self, pictures: Tensor) -> Tensor:
+        """What is compared of `[N, H, W, C]`: `[N, M * C]`."""
+        return _sampled(pictures).index_select(1, self._kept).flatten(1)
 
 
 def _sampled(pictures: Tensor) -> Tensor:
