@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
+from worldsim.data.episode import Episode
+from worldsim.data.storage import EpisodeStore
 
 
 class TinyEngine:
@@ -112,7 +115,6 @@ def make_episode(
     length: int = 30, *, seed: int = 0, width: int = 32, height: int = 20, depth: bool = True
 ) -> Any:
     """An episode of noise and its columns."""
-    from worldsim.data.episode import Episode
 
     rng = np.random.default_rng(seed)
     frames = length + 1
@@ -137,3 +139,26 @@ def make_episode(
         captions=[f"a plain at noon {i}" for i in range(frames)],
         meta={"env": "tiny", "seed": seed, "policy": "noise", "action_space": "minerl", "fps": 20.0},
     )
+
+
+def make_dataset(folder: Path) -> Path:
+    """Three episodes of 30 to 32 frames."""
+    with EpisodeStore(folder, write=True) as store:
+        for seed in range(3):
+            store.write(make_episode(30 + seed, seed=seed))
+    return folder
+
+
+def check_equal(a: Episode, b: Episode) -> None:
+    """Assert that two episodes are the same in every part."""
+    for name in ("frames", "actions", "rewards", "depth"):
+        x, y = getattr(a, name), getattr(b, name)
+        assert (x is None) == (y is None)
+        if x is not None:
+            assert x.dtype == y.dtype
+            np.testing.assert_array_equal(x, y)
+    assert a.columns.keys() == b.columns.keys()
+    for name in a.columns:
+        assert a.columns[name].dtype == b.columns[name].dtype
+        np.testing.assert_array_equal(a.columns[name], b.columns[name])
+    assert (a.captions, a.terminated, a.truncated, a.meta) == (b.captions, b.terminated, b.truncated, b.meta)
