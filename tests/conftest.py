@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -48,3 +49,17 @@ def _denormals() -> Iterator[None]:
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_flush_denormal(False)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A folder with three episodes of 30 to 32 frames."""
+    from data_fakes import make_episode  # not before threads are set, above
+
+    from worldsim.data.storage import EpisodeStore
+
+    folder = tmp_path / "set"
+    with EpisodeStore(folder, write=True) as store:
+        for seed in range(3):
+            store.write(make_episode(30 + seed, seed=seed))
+    return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from worldsim.actions import ACTION_SIZE, CAMERA, INDEX
 from worldsim.data.episode import Episode
-from worldsim.data.storage import EpisodeStore
 
 
 class TinyEngine:
@@ -115,7 +113,6 @@ def make_episode(
     length: int = 30, *, seed: int = 0, width: int = 32, height: int = 20, depth: bool = True
 ) -> Any:
     """An episode of noise and its columns."""
-
     rng = np.random.default_rng(seed)
     frames = length + 1
     state = TinyEngine().state()
@@ -139,14 +136,6 @@ def make_episode(
         captions=[f"a plain at noon {i}" for i in range(frames)],
         meta={"env": "tiny", "seed": seed, "policy": "noise", "action_space": "minerl", "fps": 20.0},
     )
-
-
-def make_dataset(folder: Path) -> Path:
-    """Three episodes of 30 to 32 frames."""
-    with EpisodeStore(folder, write=True) as store:
-        for seed in range(3):
-            store.write(make_episode(30 + seed, seed=seed))
-    return folder
 
 
 def check_equal(a: Episode, b: Episode) -> None:

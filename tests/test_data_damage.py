@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from data_fakes import check_equal, make_dataset, make_episode
+from data_fakes import check_equal, make_episode
 
 from worldsim.data.arrays import ArrayWriter
 from worldsim.data.episode import Episode
@@ -20,11 +20,6 @@ from worldsim.data.repair import repair
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.verify import verify
 from worldsim.errors import DatasetError, IntegrityError, UnsupportedVersion, UsageError
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "set")
 
 
 def rewrite_meta(folder: Path, **changes: Any) -> None:

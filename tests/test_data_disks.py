@@ -12,16 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data_fakes import check_equal, make_dataset, make_episode
+from data_fakes import check_equal, make_episode
 
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.verify import verify
 from worldsim.errors import ResourceLimitError
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "set")
 
 
 @pytest.mark.parametrize("when", ["mkdir", "video", "depth", "fsync", "rename"])
@@ -82,7 +77,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
 
 LIMITED = """
 import os, resource, sys
-from data_fakes import check_equal, make_dataset, make_episode
+from data_fakes import check_equal, make_episode
 from worldsim.data.storage import EpisodeStore
 from worldsim.errors import ResourceLimitError
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
@@ -111,7 +106,7 @@ def test_writes_that_really_fail(tmp_path: Path, limit: int) -> None:
 
 WRITER = """
 import sys
-from data_fakes import check_equal, make_dataset, make_episode
+from data_fakes import check_equal, make_episode
 from worldsim.data.storage import EpisodeStore
 store = EpisodeStore(sys.argv[1], write=True)
 print("ready", flush=True)

@@ -7,18 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_fakes import check_equal, make_dataset, make_episode
+from data_fakes import check_equal, make_episode
 
 from worldsim.data.episode import Episode, collate, led_to
 from worldsim.data.info import info
 from worldsim.data.storage import EpisodeStore
 from worldsim.data.verify import verify
 from worldsim.errors import DatasetError, UsageError
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    return make_dataset(tmp_path / "set")
 
 
 @pytest.mark.parametrize("size", [(32, 20), (33, 19), (160, 96), (1, 1)])

@@ -15,11 +15,12 @@ from worldsim.model import threads, warp
 from worldsim.model.retrieval import coverage, resolution
 from worldsim.signals import TABLE
 from worldsim.sim import simulator as simulation
+from worldsim.sim.beliefs import unseen
 from worldsim.sim.legs import settle
 from worldsim.sim.sight import choose
 from worldsim.sim.simulator import Simulator, SimulatorConfig
 from worldsim.sim.snapshot import DreamState
-from worldsim.sim.state import Memory, WorldState, unseen
+from worldsim.sim.state import Memory, WorldState
 
 EXACT = SimulatorConfig(precision="float32")
 

@@ -137,7 +137,8 @@ class World:
         states = [m.info.get("state", {}) for m in moments]
         if all("pose" in state for state in states):
             options["pose"] = np.stack([np.asarray(state["pose"], np.float32) for state in states])
-        if not self.generated and "time_of_day" in states[-1]:  # a dream reads it off the picture, and badly
+        # A dream may have read it off the picture, and badly.
+        if not self.generated and "time_of_day" in states[-1]:
             options["time_of_day"] = float(states[-1]["time_of_day"])
         if states[-1].get("caption"):
             options["caption"] = str(states[-1]["caption"])

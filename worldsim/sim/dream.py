@@ -16,12 +16,13 @@ from torch.nn import functional as F
 from worldsim.errors import ConfigError, UsageError
 from worldsim.model.grounding import SHRINK
 from worldsim.signals import told_by
+from worldsim.sim.beliefs import believed
 from worldsim.sim.footage import Footage, read_footage, seed_footage
 from worldsim.sim.network import BACKENDS
 from worldsim.sim.precision import choose_precision
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.simulator import Simulator, SimulatorConfig
-from worldsim.sim.state import WorldState, believed
+from worldsim.sim.state import WorldState
 from worldsim.sim.world import load_world, lower_precision
 from worldsim.text import embed_caption
 

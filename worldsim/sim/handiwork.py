@@ -8,7 +8,6 @@ that is remembered.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -37,7 +36,7 @@ from worldsim.model.hands import (
 from worldsim.model.overlay import swung
 from worldsim.model.references import View
 from worldsim.model.retrieval import shrink_depth
-from worldsim.signals import HANDMADE, PLACE, SLOTS
+from worldsim.signals import SLOTS
 from worldsim.sim.state import Grip, KeyFrame, Memory, WorldState
 
 _SURE = 160  # of 255: how far a painted face follows from what was given
@@ -93,24 +92,6 @@ def rested(grip: Grip, action: Tensor) -> Grip:
     since = min(grip.since[0] + 1, LONGEST), min(grip.since[1] + 1, LONGEST)
     arm = swung(grip.arm, action[ATTACK].item() > 0.5, placed=False)
     return Grip(None, 0, since, keys[-1] if keys else grip.slot, arm=arm, swung=grip.arm > 0)
-
-
-def noted(world: WorldState, signals: Tensor, *, hands: bool, day: int) -> Tensor:
-    """Signals `[S]` of a world's next tick with what needs no picture.
-
-    That is the slot that was chosen, the time, if it is known at what time of a `day` of so many ticks the dream began,
-    and, with `hands`, what they did.
-    """
-    if not math.isnan(world.daytime):
-        signals[PLACE["time_of_day"]] = (world.daytime + (world.tick + 1) / day) % 1.0
-    if world.grip.slot >= 0:
-        signals[PLACE["slot"]] = world.grip.slot
-    if hands:
-        wood = 0.0 if world.signals is None else float(world.signals[PLACE["wood"]])
-        done = {"broke": world.grip.broke, "placed": world.grip.placed, "broke_log": wood * world.grip.broke}
-        for name in HANDMADE:
-            signals[PLACE[name]] = float(done[name])
-    return signals
 
 
 def _aimed(pose: Tensor, view: View) -> Aim | None:

@@ -31,12 +31,13 @@ from worldsim.model.surroundings import EYE
 from worldsim.model.threads import aside, one_thread, spare
 from worldsim.model.tokenizer import float_to_frames, frames_to_float
 from worldsim.model.world_model import Held, WorldModel
+from worldsim.sim.beliefs import noted, unseen
 from worldsim.sim.doubt import Doubt
 from worldsim.sim.dressing import dress, dressed, moves
 from worldsim.sim.exemplars import Exemplars
 from worldsim.sim.eyes import Eyes
 from worldsim.sim.familiarity import Familiarity
-from worldsim.sim.handiwork import busy, noted, rested, warm_up, work
+from worldsim.sim.handiwork import busy, rested, warm_up, work
 from worldsim.sim.ideas import imagine
 from worldsim.sim.imagination import Imagination
 from worldsim.sim.legs import Legs
@@ -47,7 +48,7 @@ from worldsim.sim.recorded import record
 from worldsim.sim.scenery import outlook
 from worldsim.sim.seeds import Seeds
 from worldsim.sim.sight import Sight, choose, gather, row, see, swapped
-from worldsim.sim.state import KeyFrame, Memory, WorldState, unseen
+from worldsim.sim.state import KeyFrame, Memory, WorldState
 from worldsim.sim.uncovered import FINE, uncovered
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,10 +13,8 @@ from torch import Tensor
 from worldsim.model.cells import Aim
 from worldsim.model.hands import LONGEST
 from worldsim.model.retrieval import shows, shrink_depth
-from worldsim.signals import PLACE, TABLE, to_state
 
 _ANSWERS = 2  # of a memory: rewinding keeps many of those
-_HAPPENINGS = [i for i, s in enumerate(TABLE) if s.kind in ("event", "joint") or s.name == "damage"]
 
 
 @dataclass(frozen=True)
@@ -188,22 +185,3 @@ class WorldState:
     def fork(self, seed: int) -> WorldState:
         """The same world with another future: only the noise differs."""
         return replace(self, seed=seed)
-
-
-def unseen(world: WorldState, step: Tensor) -> Tensor:
-    """Signals `[S]` of a tick that is not drawn: nothing happens, and what was believed holds on.
-
-    Args:
-        step: `[3]` the eye's. Who neither rises nor falls stands; but at the top of a jump that is so for a tick.
-    """
-    assert world.signals is not None
-    calm = world.signals.clone()
-    calm[[i for i in _HAPPENINGS if i < len(calm)]] = 0.0
-    calm[PLACE["on_ground"]] = float(step[1] == 0 and world.past[0, 1] == 0)
-    return calm
-
-
-def believed(world: WorldState) -> dict[str, Any]:
-    """What a dream knows of its player, under the names of the game's state; right after `begin` the pose alone."""
-    told = {} if world.signals is None else to_state(world.signals.numpy())
-    return {"pose": world.pose.numpy().copy(), **told}
